@@ -1,0 +1,44 @@
+# The names of these targets are a contract: `make help` lists what each does.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TOOLS := $(CURDIR)/.tools
+export PATH := $(TOOLS)/bin:$(TOOLS)/venv/bin:$(PATH)
+
+NEXTEST_VERSION := 0.9.143
+DENY_VERSION := 0.20.2
+GRPCURL_VERSION := 1.8.6.post2
+BUF_VERSION := 1.75.0
+
+DATA ?= data
+
+.PHONY: help
+help: ## Say what each target does
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: ## Start the whole mesh on SQLite with demo users (Ctrl-C stops it; DATA=dir keeps it elsewhere)
+	cargo run --release --package hongbao -- up --data-dir $(DATA) --demo-users
+
+.PHONY: demo
+demo: ## Play five packets on a mesh of its own and reconcile
+	cargo run --release --package hongbao -- demo
+
+.PHONY: test
+test: deps ## Run every test
+	cargo nextest run --workspace --all-targets --locked
+	cargo test --workspace --doc --locked
+
+.PHONY: lint
+lint: deps ## Check formatting, lints, protos, documentation and the dependency tree
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cd proto && buf lint && buf format --diff --exit-code
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items --locked
+	cargo deny --all-features check bans licenses sources
+
+.PHONY: deps
+deps: ## Install what tests and lints need and this machine lacks
+	@.ci/deps '$(TOOLS)' '$(NEXTEST_VERSION)' '$(DENY_VERSION)' '$(GRPCURL_VERSION)' '$(BUF_VERSION)'

@@ -1,0 +1,242 @@
+//! One value from flag, environment or file; all faults at once.
+//!
+//! A service's settings are a `clap::Args` struct whose fields are text. For a field `drain_timeout` the value is looked
+//! for in `--drain-timeout`, then `HONGBAO_DRAIN_TIMEOUT`, then `drain_timeout` in the TOML file named by `--config`,
+//! then the default that `--help` shows. The service turns the texts into its typed configuration and notes each fault
+//! in [`Faults`], so that an operator mends a bad configuration once and not fault by fault.
+
+use std::{ffi::OsString, fmt, fs, net::SocketAddr, path::Path, str::FromStr, time::Duration};
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use tonic::transport::Endpoint;
+use tracing_subscriber::EnvFilter;
+
+use crate::telemetry::Format;
+
+/// Prefix of the environment variable of every setting.
+pub const ENV_PREFIX: &str = "HONGBAO_";
+
+/// Everything wrong with a configuration.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Faults(Vec<String>);
+
+impl Faults {
+    /// Notes that `setting` is wrong; `why` says what would be right.
+    pub fn add(&mut self, setting: &str, why: impl fmt::Display) {
+        self.0.push(format!("{}: {why}", setting.replace('_', "-")));
+    }
+
+    /// Reads `text` as a `T`, or notes why it is none.
+    pub fn parse<T: FromStr<Err: fmt::Display>>(&mut self, setting: &str, text: &str) -> Option<T> {
+        text.parse()
+            .map_err(|fault| self.add(setting, format!("`{text}`: {fault}")))
+            .ok()
+    }
+
+    /// Reads a span of time such as `1500ms`, `5s`, `2m`, `24h`, `7d`.
+    pub fn duration(&mut self, setting: &str, text: &str) -> Option<Duration> {
+        let span = parse_duration(text);
+        if span.is_none() {
+            self.add(
+                setting,
+                format!("`{text}`: must be a span of time such as 500ms, 5s, 2m, 24h or 7d"),
+            );
+        }
+        span
+    }
+
+    /// Reads the address of another service, such as `http://127.0.0.1:50051`.
+    pub fn endpoint(&mut self, setting: &str, text: &str) -> Option<Endpoint> {
+        let endpoint = Endpoint::from_shared(text.to_owned())
+            .ok()
+            .filter(|endpoint| endpoint.uri().scheme_str() == Some("http") && endpoint.uri().host().is_some());
+        if endpoint.is_none() {
+            self.add(
+                setting,
+                format!("`{text}`: must be an address such as http://127.0.0.1:50051"),
+            );
+        }
+        endpoint
+    }
+
+    /// The configuration, if nothing was noted.
+    pub fn finish<T>(self, config: Option<T>) -> Result<T, Self> {
+        match config {
+            Some(config) if self.0.is_empty() => Ok(config),
+            _ => Err(self),
+        }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} fault(s):", self.0.len())?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Reads `1500ms`, `5s`, `2m`, `24h`, `7d`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (value, unit) = text.split_at(digits);
+    let value: u64 = value.parse().ok()?;
+    let ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(value.checked_mul(ms)?))
+}
+
+/// What every server is told.
+#[derive(Clone, Debug, Args)]
+pub struct ServerSettings {
+    /// Address to serve gRPC on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: String,
+    /// What to log, in the syntax of `RUST_LOG`
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
+    /// How log lines look: text or json
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub log_format: String,
+    /// Longest time any request may take
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    pub request_timeout: String,
+    /// How long a stop waits for running requests and batches
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    pub drain_timeout: String,
+}
+
+/// [`ServerSettings`], understood.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Address to serve gRPC on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What to log.
+    pub log: String,
+    /// How log lines look.
+    pub log_format: Format,
+    /// Longest time any request may take.
+    pub request_timeout: Duration,
+    /// How long a stop waits for running requests and batches.
+    pub drain_timeout: Duration,
+}
+
+impl ServerSettings {
+    /// The settings, understood.
+    pub fn check(&self, faults: &mut Faults) -> Option<ServerConfig> {
+        let listen = faults.parse("listen", &self.listen);
+        let log = faults.parse::<EnvFilter>("log", &self.log).map(|_| self.log.clone());
+        let log_format = faults.parse("log_format", &self.log_format);
+        let request_timeout = faults.duration("request_timeout", &self.request_timeout);
+        let drain_timeout = faults.duration("drain_timeout", &self.drain_timeout);
+        Some(ServerConfig {
+            listen: listen?,
+            log: log?,
+            log_format: log_format?,
+            request_timeout: request_timeout?,
+            drain_timeout: drain_timeout?,
+        })
+    }
+}
+
+/// Why settings could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The command line is wrong, or asks for help.
+    #[error(transparent)]
+    CommandLine(#[from] clap::Error),
+    /// The file cannot be read or holds what it must not.
+    #[error(transparent)]
+    File(#[from] Faults),
+}
+
+/// The settings of type `S` as they are when nobody says anything: no flag, no environment, no file.
+pub fn defaults<S: Args + FromArgMatches>() -> S {
+    let command = S::augment_args(Command::new("defaults").no_binary_name(true));
+    let settings = command
+        .try_get_matches_from([""; 0])
+        .and_then(|matches| S::from_arg_matches(&matches));
+    #[expect(
+        clippy::expect_used,
+        reason = "a setting without a default is a fault of the program, found by any test"
+    )]
+    settings.expect("every setting has a default")
+}
+
+/// Reads settings of type `S` from `args` (the program's name first), the environment and the file named by `--config`;
+/// `listen` is the default of the setting of that name.
+pub fn load<S: Args + FromArgMatches>(
+    mut command: Command,
+    listen: &'static str,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<S, LoadError> {
+    command = S::augment_args(command)
+        .mut_arg("listen", |arg| arg.default_value(listen))
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .help("TOML file with settings, named as the flags with _ for -"),
+        )
+        .mut_args(|arg| match arg.get_id().as_str() {
+            "help" | "version" => arg,
+            id => {
+                let variable = format!("{ENV_PREFIX}{}", id.to_uppercase());
+                arg.env(variable)
+            }
+        });
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = command.clone().try_get_matches_from(&args)?;
+    let Some(path) = matches.get_one::<String>("config") else {
+        return finish(&matches);
+    };
+    // What the file says becomes the defaults of a second reading, so that flags and environment keep precedence.
+    let command = with_defaults_from(command, Path::new(path))?;
+    finish(&command.try_get_matches_from(&args)?)
+}
+
+fn finish<S: FromArgMatches>(matches: &ArgMatches) -> Result<S, LoadError> {
+    Ok(S::from_arg_matches(matches)?)
+}
+
+fn with_defaults_from(mut command: Command, path: &Path) -> Result<Command, Faults> {
+    let mut faults = Faults::default();
+    let table = match fs::read_to_string(path).map(|text| text.parse::<toml::Table>()) {
+        Ok(Ok(table)) => table,
+        Ok(Err(fault)) => {
+            faults.add("config", format!("{}: {fault}", path.display()));
+            return Err(faults);
+        }
+        Err(fault) => {
+            faults.add("config", format!("cannot read {}: {fault}", path.display()));
+            return Err(faults);
+        }
+    };
+    for (key, value) in table {
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            _ => {
+                faults.add(
+                    &key,
+                    format!("{}: must be a text, a whole number or a boolean", path.display()),
+                );
+                continue;
+            }
+        };
+        if command.get_arguments().any(|arg| arg.get_id() == key.as_str()) && key != "config" {
+            command = command.mut_arg(&key, |arg| arg.default_value(text));
+        } else {
+            faults.add(&key, format!("{}: there is no such setting", path.display()));
+        }
+    }
+    faults.finish(Some(command))
+}

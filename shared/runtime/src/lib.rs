@@ -1,0 +1,25 @@
+//! What every service's process is made of: the same start, the same edge, the same stop.
+//!
+//! In reading order:
+//!
+//! - [`program`]: log → configuration → start → wait for SIGTERM → drain with a deadline. A service is a [`Service`].
+//! - [`config`]: one value from flag, environment or file, all faults reported at once.
+//! - [`process`]: the stop signal and the tasks that a stop waits for.
+//! - [`server`]: the one builder that gives every server health, reflection, deadlines, size limits and a panic fence.
+//! - [`client`]: lazy channels to other services that pass the caller's deadline on.
+//! - [`deadline`]: how the time a caller grants reaches the next hop.
+
+pub mod client;
+pub mod config;
+pub mod deadline;
+
+pub mod process;
+pub mod program;
+pub mod server;
+pub mod telemetry;
+
+pub use client::Channel;
+pub use config::Faults;
+pub use process::Process;
+pub use program::{Service, run};
+pub use server::Server;

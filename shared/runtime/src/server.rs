@@ -1,0 +1,172 @@
+//! The one builder behind every server.
+
+use std::{future::Future, io, net::SocketAddr, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{
+    body::Body,
+    codegen::Service as HttpService,
+    server::NamedService,
+    service::{Routes, RoutesBuilder},
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{Process, config::ServerConfig, deadline::Enforce};
+
+/// How often health asks the store.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
+/// A store that takes longer than this to answer is not serving.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A server being put together: a bound listener and the services on it. Every server has `grpc.health.v1`,
+/// reflection (v1 and v1alpha), a deadline on every request and a fence that turns a panic into `INTERNAL`.
+pub struct Server {
+    listener: TcpListener,
+    routes: RoutesBuilder,
+    names: Vec<&'static str>,
+    health: HealthReporter,
+    request_timeout: Duration,
+}
+
+impl Server {
+    /// Takes the address, so that a taken port is known before anything else starts.
+    pub async fn bind(config: &ServerConfig) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|fault| match fault.kind() {
+                io::ErrorKind::AddrInUse => anyhow::anyhow!(
+                    "{} is taken by another program: stop it or choose another address with --listen",
+                    config.listen
+                ),
+                _ => anyhow::anyhow!("cannot listen on {}: {fault}", config.listen),
+            })?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let mut routes = RoutesBuilder::default();
+        routes.add_service(health_service);
+        Ok(Self {
+            listener,
+            routes,
+            names: Vec::new(),
+            health,
+            request_timeout: config.request_timeout,
+        })
+    }
+
+    /// The address that was taken.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves one more gRPC service.
+    #[must_use]
+    pub fn add<S>(mut self, service: S) -> Self
+    where
+        S: HttpService<http::Request<Body>, Error = std::convert::Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.names.push(S::NAME);
+        self.routes.add_service(service);
+        self
+    }
+
+    /// Starts serving as tasks of `process`. `healthy` says whether the service can do its work, such as reach its store;
+    /// health follows it, for the server as a whole (the empty name) and for each service.
+    ///
+    /// When the process stops, health turns to `NOT_SERVING`, new calls are refused and running ones finish.
+    pub fn spawn<F>(self, process: &Process, healthy: impl Fn() -> F + Send + Sync + 'static) -> anyhow::Result<()>
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let mut routes = self.routes;
+        for reflection in [true, false] {
+            let builder = || {
+                tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            };
+            if reflection {
+                routes.add_service(builder().build_v1()?);
+            } else {
+                routes.add_service(builder().build_v1alpha()?);
+            }
+        }
+        process.spawn(
+            "health",
+            watch_health(self.health, self.names, process.clone(), healthy),
+        );
+        process.spawn(
+            "server",
+            serve(self.listener, routes.routes(), self.request_timeout, process.clone()),
+        );
+        Ok(())
+    }
+}
+
+async fn serve(listener: TcpListener, routes: Routes, request_timeout: Duration, process: Process) {
+    let stopping = process.clone();
+    let served = tonic::transport::Server::builder()
+        .tcp_nodelay(true)
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            status::internal(format!("a handler panicked: {text}")).into_http::<Body>()
+        }))
+        .layer(Enforce::at_most(request_timeout))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(
+            TcpListenerStream::new(listener),
+            async move { stopping.stopping().await },
+        )
+        .await;
+    if let Err(fault) = served {
+        tracing::error!(%fault, "the server failed");
+        process.begin_stop();
+    }
+}
+
+async fn watch_health<F>(
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+    process: Process,
+    healthy: impl Fn() -> F + Send + Sync,
+) where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
+    let report = async |status| {
+        for name in names.iter().copied().chain([""]) {
+            reporter.set_service_status(name, status).await;
+        }
+    };
+    let mut last = None;
+    loop {
+        let fault = match tokio::time::timeout(HEALTH_TIMEOUT, healthy()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(fault),
+            Err(_) => Some("no answer in time".to_owned()),
+        };
+        let serving = fault.is_none();
+        if last != Some(serving) {
+            last = Some(serving);
+            if let Some(fault) = fault {
+                tracing::error!(%fault, "not serving");
+                report(ServingStatus::NotServing).await;
+            } else {
+                report(ServingStatus::Serving).await;
+            }
+        }
+        if !process.pause(HEALTH_INTERVAL).await {
+            return report(ServingStatus::NotServing).await;
+        }
+    }
+}
