@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 TOOLS := $(CURDIR)/.tools
-export PATH := $(TOOLS)/bin:$(TOOLS)/venv/bin:$(PATH)
+export PATH := $(TOOLS)/venv/bin:$(HOME)/.cargo/bin:$(PATH)
 
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2

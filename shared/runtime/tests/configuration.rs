@@ -1,0 +1,132 @@
+//! Where a setting's value comes from, and what is said of bad ones.
+
+use std::{ffi::OsString, fs};
+
+use clap::{Args, Command};
+use runtime::{
+    Faults,
+    config::{LoadError, ServerSettings, defaults, load, parse_duration},
+};
+
+#[derive(Debug, Args)]
+struct Settings {
+    #[command(flatten)]
+    server: ServerSettings,
+    /// How many
+    #[arg(long, default_value = "7")]
+    batch_size: String,
+}
+
+fn read(args: &[&str]) -> Result<Settings, LoadError> {
+    let args = ["test"].iter().chain(args).map(OsString::from);
+    load(Command::new("test"), "127.0.0.1:50099", args)
+}
+
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("settings.toml");
+    fs::write(&path, text).unwrap();
+    (dir, path.display().to_string())
+}
+
+#[test]
+fn a_flag_beats_the_file_and_the_file_beats_the_default() {
+    let (_dir, path) = file("batch_size = 9\nlisten = \"127.0.0.1:1\"\n");
+    let settings = read(&["--config", &path]).unwrap();
+    assert_eq!(
+        (settings.batch_size.as_str(), settings.server.listen.as_str()),
+        ("9", "127.0.0.1:1")
+    );
+    let settings = read(&["--config", &path, "--batch-size", "11"]).unwrap();
+    assert_eq!(settings.batch_size, "11");
+    let settings = read(&[]).unwrap();
+    assert_eq!(
+        (settings.batch_size.as_str(), settings.server.listen.as_str()),
+        ("7", "127.0.0.1:50099")
+    );
+    assert_eq!(defaults::<Settings>().batch_size, "7");
+}
+
+#[test]
+fn help_names_every_setting_and_its_variable() {
+    let Err(LoadError::CommandLine(help)) = read(&["--help"]) else {
+        panic!("help is shown")
+    };
+    let help = help.to_string();
+    for needle in [
+        "--batch-size",
+        "HONGBAO_BATCH_SIZE",
+        "--drain-timeout",
+        "HONGBAO_LISTEN",
+        "--config",
+        "50099",
+    ] {
+        assert!(help.contains(needle), "{needle} is missing in:\n{help}");
+    }
+}
+
+#[test]
+fn everything_wrong_in_a_file_is_said_at_once() {
+    let (_dir, path) = file("bath_size = 9\nlisten = [1]\nconfig = \"x\"\n");
+    let Err(LoadError::File(faults)) = read(&["--config", &path]) else {
+        panic!("refused")
+    };
+    let text = faults.to_string();
+    for needle in ["3 fault(s)", "bath-size", "listen", "config", "no such setting"] {
+        assert!(text.contains(needle), "{needle} is missing in:\n{text}");
+    }
+    let Err(LoadError::File(_)) = read(&["--config", "/nonexistent.toml"]) else {
+        panic!("refused")
+    };
+    let (_dir, path) = file("= 1");
+    let Err(LoadError::File(_)) = read(&["--config", &path]) else {
+        panic!("refused")
+    };
+}
+
+#[test]
+fn everything_wrong_with_the_values_is_said_at_once() {
+    let mut settings = defaults::<Settings>();
+    settings.server.listen = "here".into();
+    settings.server.log_format = "xml".into();
+    settings.server.drain_timeout = "5 parsecs".into();
+    settings.server.log = "a=b=c".into();
+    let mut faults = Faults::default();
+    assert!(settings.server.check(&mut faults).is_none());
+    faults.endpoint("grab_url", "ftp://x");
+    let text = faults.finish::<()>(None).unwrap_err().to_string();
+    for needle in [
+        "5 fault(s)",
+        "listen: ",
+        "log-format: ",
+        "drain-timeout: ",
+        "log: ",
+        "grab-url: ",
+    ] {
+        assert!(text.contains(needle), "{needle} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn spans_of_time() {
+    for (text, ms) in [
+        ("500ms", 500),
+        ("5s", 5_000),
+        ("2m", 120_000),
+        ("24h", 86_400_000),
+        ("7d", 604_800_000),
+    ] {
+        assert_eq!(parse_duration(text).map(|span| span.as_millis()), Some(ms), "{text}");
+    }
+    for text in [
+        "",
+        "5",
+        "s",
+        "-1s",
+        "1.5s",
+        "99999999999999999999s",
+        "18446744073709551615d",
+    ] {
+        assert_eq!(parse_duration(text), None, "{text}");
+    }
+}
