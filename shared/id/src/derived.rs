@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
-use crate::{PacketId, RequestId, UserId};
+use crate::{PacketId, Partition, RequestId, UserId};
 
 /// Namespace of all derived ids: `UUIDv5(DNS, "hongbao")`. Changing it would give every past fact a second id.
 const NAMESPACE: Uuid = Uuid::from_bytes([
@@ -108,6 +108,12 @@ impl TransferId {
             &packet.to_string(),
             &share_no.to_string(),
         ]))
+    }
+
+    /// Stands for a claim that cannot be paid under its own id, because it cannot be read or contradicts an earlier one.
+    pub fn unpayable(partition: Partition, seq: i64) -> Self {
+        let (partition, seq) = (partition.index().to_string(), seq.to_string());
+        Self(derive(&["transfer", "unpayable", &partition, &seq]))
     }
 
     /// What nobody took, escrow → sender (CLOSE-1).

@@ -7,7 +7,7 @@
 
 use std::{ffi::OsString, fmt, fs, net::SocketAddr, path::Path, str::FromStr, time::Duration};
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, builder::Resettable};
 use tonic::transport::Endpoint;
 use tracing_subscriber::EnvFilter;
 
@@ -158,6 +158,10 @@ pub enum LoadError {
 }
 
 /// The settings of type `S` as they are when nobody says anything: no flag, no environment, no file.
+///
+/// # Panics
+///
+/// If a setting has no default, which is a fault of the program.
 pub fn defaults<S: Args + FromArgMatches>() -> S {
     let command = S::augment_args(Command::new("defaults").no_binary_name(true));
     let settings = command
@@ -177,7 +181,11 @@ pub fn load<S: Args + FromArgMatches>(
     listen: &'static str,
     args: impl IntoIterator<Item = OsString>,
 ) -> Result<S, LoadError> {
+    // clap would take the doc comment of `S` for a description of the program.
+    let about = command.get_about().cloned().unwrap_or_default();
     command = S::augment_args(command)
+        .about(about)
+        .long_about(Resettable::Reset)
         .mut_arg("listen", |arg| arg.default_value(listen))
         .arg(
             Arg::new("config")

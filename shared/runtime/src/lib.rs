@@ -6,12 +6,14 @@
 //! - [`config`]: one value from flag, environment or file, all faults reported at once.
 //! - [`process`]: the stop signal and the tasks that a stop waits for.
 //! - [`server`]: the one builder that gives every server health, reflection, deadlines, size limits and a panic fence.
+//! - [`explain`]: words for what the transport refuses by itself.
 //! - [`client`]: lazy channels to other services that pass the caller's deadline on.
 //! - [`deadline`]: how the time a caller grants reaches the next hop.
 
 pub mod client;
 pub mod config;
 pub mod deadline;
+pub mod explain;
 
 pub mod process;
 pub mod program;

@@ -11,9 +11,10 @@ use tonic::{
     service::{Routes, RoutesBuilder},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::util::MapResponseLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{Process, config::ServerConfig, deadline::Enforce};
+use crate::{Process, config::ServerConfig, deadline::Enforce, explain::explain};
 
 /// How often health asks the store.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
@@ -43,6 +44,8 @@ impl Server {
                 _ => anyhow::anyhow!("cannot listen on {}: {fault}", config.listen),
             })?;
         let (health, health_service) = tonic_health::server::health_reporter();
+        // Not before the store was asked.
+        health.set_service_status("", ServingStatus::NotServing).await;
         let mut routes = RoutesBuilder::default();
         routes.add_service(health_service);
         Ok(Self {
@@ -61,6 +64,7 @@ impl Server {
 
     /// Serves one more gRPC service.
     #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "a server is no sum")]
     pub fn add<S>(mut self, service: S) -> Self
     where
         S: HttpService<http::Request<Body>, Error = std::convert::Infallible>
@@ -123,6 +127,7 @@ async fn serve(listener: TcpListener, routes: Routes, request_timeout: Duration,
             status::internal(format!("a handler panicked: {text}")).into_http::<Body>()
         }))
         .layer(Enforce::at_most(request_timeout))
+        .layer(MapResponseLayer::new(explain))
         .add_routes(routes)
         .serve_with_incoming_shutdown(
             TcpListenerStream::new(listener),

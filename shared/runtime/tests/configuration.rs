@@ -1,4 +1,5 @@
 //! Where a setting's value comes from, and what is said of bad ones.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use std::{ffi::OsString, fs};
 

@@ -1,4 +1,5 @@
 //! The edge that every service shares: health that tells the truth, reflection, a fence around panics, a stop that drains.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use std::{
     convert::Infallible,

@@ -34,14 +34,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects to `url` (`sqlite:///path/to/file.db`), creating the file where it is missing.
+    /// Connects to `url` (`sqlite:///path/to/file.db`), creating the file and its directory where they are missing.
     pub async fn connect(url: &str) -> std::result::Result<Self, ConnectError> {
-        if !url.starts_with("sqlite:") {
-            return Err(ConnectError::UnknownEngine(
-                url.split(':').next().unwrap_or_default().to_owned(),
-            ));
+        let file = parse(url)?;
+        if let Some(directory) = file.get_filename().parent() {
+            std::fs::create_dir_all(directory).map_err(ConnectError::Directory)?;
         }
-        SqliteConnectOptions::from_str(url).map_err(|fault| ConnectError::BadUrl(fault.to_string()))?;
         // The writer comes first: it creates the file and switches it to WAL.
         let write = SeaDatabase::connect(options(url, 1, false)).await?;
         let read = SeaDatabase::connect(options(url, SQLITE_READERS, true)).await?;
@@ -91,6 +89,21 @@ impl Database {
             }
         }
     }
+}
+
+/// Whether `url` names an engine that this build knows, in a form that it reads. For configurations, which are checked
+/// before anything is connected.
+pub fn check_url(url: &str) -> std::result::Result<(), ConnectError> {
+    parse(url).map(drop)
+}
+
+fn parse(url: &str) -> std::result::Result<SqliteConnectOptions, ConnectError> {
+    if !url.starts_with("sqlite:") {
+        return Err(ConnectError::UnknownEngine(
+            url.split(':').next().unwrap_or_default().to_owned(),
+        ));
+    }
+    SqliteConnectOptions::from_str(url).map_err(|fault| ConnectError::BadUrl(fault.to_string()))
 }
 
 fn options(url: &str, connections: u32, read_only: bool) -> ConnectOptions {

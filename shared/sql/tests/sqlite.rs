@@ -1,4 +1,5 @@
 //! What the services rely on: commits that are durable and atomic, readers that never wait, errors told apart.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use sea_orm_migration::prelude::*;

@@ -56,6 +56,15 @@ pub fn precondition<const N: usize>(
     Status::with_error_details(Code::FailedPrecondition, message, details)
 }
 
+/// `INVALID_ARGUMENT` with a reason of its own: one field is wrong in a way that a program may want to tell apart. For
+/// everything else there is [`Violations`].
+pub fn invalid_argument(reason: &str, field: &str, description: impl Into<String>) -> Status {
+    let description = description.into();
+    let mut details = details(reason, []);
+    details.add_bad_request_violation(field, &description);
+    Status::with_error_details(Code::InvalidArgument, format!("{field}: {description}"), details)
+}
+
 /// `PERMISSION_DENIED`: the caller is known and may not.
 pub fn permission_denied(reason: &str, message: impl Into<String>) -> Status {
     Status::with_error_details(Code::PermissionDenied, message, details(reason, []))
@@ -90,6 +99,18 @@ pub fn deadline_exceeded() -> Status {
         "the deadline passed before the answer was there",
         details("DEADLINE_EXCEEDED", []),
     )
+}
+
+/// `RESOURCE_EXHAUSTED` (reason `MESSAGE_TOO_LARGE`): the message is over the size limit that `message` tells. Nothing was
+/// read of it, and it is not worth repeating.
+pub fn too_large(message: impl Into<String>) -> Status {
+    Status::with_error_details(Code::ResourceExhausted, message, details("MESSAGE_TOO_LARGE", []))
+}
+
+/// `UNIMPLEMENTED` (reason `UNKNOWN_METHOD`): this server has no such method.
+pub fn unimplemented() -> Status {
+    let message = "this server has no such method; reflection lists those it has";
+    Status::with_error_details(Code::Unimplemented, message, details("UNKNOWN_METHOD", []))
 }
 
 /// `INTERNAL`: something is broken that a caller cannot mend. The cause is logged, not sent.

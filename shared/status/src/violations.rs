@@ -5,6 +5,10 @@ use std::{fmt::Display, str::FromStr};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+/// Most violations in one answer. A status travels in headers, and clients take no more than 16 KiB of those: a list of
+/// 1,000 malformed ids would arrive as a broken stream and say nothing at all.
+const MAX_TOLD: usize = 50;
+
 /// Collects field violations while a request is parsed. Each parser returns `None` for what it could not read and leaves
 /// a violation behind; [`Violations::finish`] turns all of them into one `INVALID_ARGUMENT`.
 ///
@@ -51,8 +55,9 @@ impl Violations {
         self.0.is_empty()
     }
 
-    /// `INVALID_ARGUMENT` (reason `INVALID_FIELDS`) with every violation, or nothing if there is none.
-    pub fn finish(self) -> Result<(), Status> {
+    /// `INVALID_ARGUMENT` (reason `INVALID_FIELDS`) with every violation (of a great many, the first 50), or nothing if
+    /// there is none.
+    pub fn finish(mut self) -> Result<(), Status> {
         let Some(first) = self.0.first() else {
             return Ok(());
         };
@@ -62,6 +67,7 @@ impl Violations {
         };
         let message = format!("{}: {}{more}", first.field, first.description);
         let mut details = ErrorDetails::with_error_info("INVALID_FIELDS", crate::DOMAIN, []);
+        self.0.truncate(MAX_TOLD);
         details.set_bad_request(self.0);
         Err(Status::with_error_details(Code::InvalidArgument, message, details))
     }
@@ -114,6 +120,17 @@ mod tests {
             .collect();
         assert_eq!(fields, ["greeting", "cover", "items", "audience"]);
         assert_eq!(crate::reason(&status), "INVALID_FIELDS");
+    }
+
+    #[test]
+    fn a_status_always_fits_the_headers() {
+        let mut violations = Violations::default();
+        for index in 0..1_000 {
+            violations.parse::<u8>(&format!("requests[{index}].share_count"), "x");
+        }
+        let status = violations.finish().unwrap_err();
+        assert!(status.details().len() < 8 * 1024, "{} bytes", status.details().len());
+        assert!(status.message().ends_with("(and 999 more)"), "{}", status.message());
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub struct Dir(TempDir);
 
 impl Dir {
     /// A new, empty directory.
+    ///
+    /// # Panics
+    ///
+    /// If there is no place for one.
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
@@ -25,7 +29,7 @@ impl Dir {
         self.0.path()
     }
 
-    /// URL of a SQLite database in this directory.
+    /// URL of a `SQLite` database in this directory.
     pub fn sqlite(&self, name: &str) -> String {
         format!("sqlite://{}", self.0.path().join(format!("{name}.db")).display())
     }
@@ -49,6 +53,10 @@ pub fn server_config() -> ServerConfig {
 }
 
 /// The address of a server on loopback, for clients.
+///
+/// # Panics
+///
+/// Never: every socket address makes a URL.
 pub fn endpoint(address: SocketAddr) -> Endpoint {
     Endpoint::from_shared(format!("http://{address}")).expect("an address")
 }

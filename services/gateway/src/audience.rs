@@ -1,0 +1,98 @@
+//! Who may look at a packet: its terms, its claims, its feed.
+//!
+//! Looking is not grabbing: whether someone may grab is decided by grab, from its own copy of the terms.
+
+use proto::terms::v1::{Terms, audience::Who};
+use tonic::Status;
+
+use crate::{
+    identity::{Caller, Role},
+    peer::Accounts,
+};
+
+/// How a caller stands to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// May look.
+    Inside,
+    /// May look if a member of this group.
+    InsideIfMember(&'a str),
+    /// May not look.
+    Outside,
+}
+
+/// How `caller` stands to the packet with these terms. Operators and the sender always may look; then its audience; a
+/// packet whose audience this version does not know is for nobody else.
+pub fn standing<'a>(caller: &Caller, terms: &'a Terms) -> Standing<'a> {
+    let me = caller.user_id.as_str();
+    if caller.role == Role::Operator || terms.sender_id == me {
+        return Standing::Inside;
+    }
+    match terms.audience.as_ref().and_then(|audience| audience.who.as_ref()) {
+        Some(Who::Anyone(_)) => Standing::Inside,
+        Some(Who::UserId(receiver)) if receiver == me => Standing::Inside,
+        Some(Who::GroupId(group)) => Standing::InsideIfMember(group),
+        Some(Who::UserId(_)) | None => Standing::Outside,
+    }
+}
+
+/// Lets `caller` look at the packet with these terms, or says `PERMISSION_DENIED` (reason `NOT_IN_AUDIENCE`). Asks
+/// account only where it depends on a group.
+pub async fn admit(accounts: &Accounts, caller: &Caller, terms: &Terms) -> Result<(), Status> {
+    let inside = match standing(caller, terms) {
+        Standing::Inside => true,
+        Standing::InsideIfMember(group) => accounts.is_member(group, &caller.user_id).await?,
+        Standing::Outside => false,
+    };
+    if inside {
+        return Ok(());
+    }
+    Err(status::permission_denied(
+        "NOT_IN_AUDIENCE",
+        "this packet is for others: only its sender and its audience may look at it",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::terms::v1::{Anyone, Audience};
+
+    fn terms(who: Option<Who>) -> Terms {
+        Terms {
+            sender_id: "sender".to_owned(),
+            audience: Some(Audience { who }),
+            ..Terms::default()
+        }
+    }
+
+    #[test]
+    fn standings_in_order_of_precedence() {
+        let user = Who::UserId("bob".to_owned());
+        let group = Who::GroupId("family".to_owned());
+        let member = Standing::InsideIfMember("family");
+        let cases = [
+            ("carol", Role::Operator, Some(user.clone()), Standing::Inside),
+            ("carol", Role::Operator, None, Standing::Inside),
+            ("sender", Role::User, Some(user.clone()), Standing::Inside),
+            ("sender", Role::User, Some(group.clone()), Standing::Inside),
+            ("sender", Role::User, None, Standing::Inside),
+            ("carol", Role::User, Some(Who::Anyone(Anyone {})), Standing::Inside),
+            ("bob", Role::User, Some(user.clone()), Standing::Inside),
+            ("bob", Role::User, Some(group), member),
+            ("carol", Role::User, Some(user), Standing::Outside),
+            ("carol", Role::User, None, Standing::Outside),
+        ];
+        for (name, role, who, expected) in cases {
+            let user_id = name.parse().unwrap();
+            let terms = terms(who);
+            let caller = Caller { user_id, role };
+            assert_eq!(standing(&caller, &terms), expected, "{name} {role:?} {terms:?}");
+        }
+        let caller = Caller {
+            user_id: "carol".parse().unwrap(),
+            role: Role::User,
+        };
+        assert_eq!(standing(&caller, &Terms::default()), Standing::Outside);
+    }
+}

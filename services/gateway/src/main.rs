@@ -1,0 +1,7 @@
+//! The gateway service as a program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::run::<gateway::Gateway>()
+}
