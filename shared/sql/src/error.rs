@@ -47,9 +47,6 @@ pub enum ConnectError {
     /// The URL does not parse.
     #[error("the database URL is malformed: {0}")]
     BadUrl(String),
-    /// The directory of a database file is missing and could not be made.
-    #[error("cannot create the directory of the database: {0}")]
-    Directory(#[source] std::io::Error),
     /// The engine refused or could not be reached.
     #[error("cannot open the database: {0}")]
     Open(#[from] DbErr),

@@ -34,11 +34,13 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects to `url` (`sqlite:///path/to/file.db`), creating the file and its directory where they are missing.
+    /// Connects to `url` (`sqlite:///path/to/file.db`), creating the file and the directory it is in
+    /// where they are missing.
     pub async fn connect(url: &str) -> std::result::Result<Self, ConnectError> {
         let file = parse(url)?;
         if let Some(directory) = file.get_filename().parent() {
-            std::fs::create_dir_all(directory).map_err(ConnectError::Directory)?;
+            // One level only, so that a mistyped path makes no tree. If it cannot be made, opening the file says so.
+            let _ = std::fs::create_dir(directory);
         }
         // The writer comes first: it creates the file and switches it to WAL.
         let write = SeaDatabase::connect(options(url, 1, false)).await?;

@@ -1,0 +1,75 @@
+//! How the service is configured.
+
+use clap::Args;
+use runtime::config::{Faults, ServerConfig, ServerSettings};
+use secrecy::SecretString;
+
+/// Settings as text. The comments are what `--help` says.
+#[derive(Clone, Debug, Args)]
+pub struct Settings {
+    /// What every server is told.
+    #[command(flatten)]
+    pub server: ServerSettings,
+    /// Database that holds users, groups and the ledger
+    #[arg(long, value_name = "URL", default_value = "sqlite://data/account.db")]
+    pub database_url: String,
+}
+
+/// [`Settings`], understood.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every server is told.
+    pub server: ServerConfig,
+    /// Where the store is. Secret, because a URL may hold a password.
+    pub database_url: SecretString,
+}
+
+impl Settings {
+    /// The settings, understood; notes every fault.
+    pub fn check(&self, faults: &mut Faults) -> Option<Config> {
+        let server = self.server.check(faults);
+        let database_url = sql::check_url(&self.database_url)
+            .map_err(|fault| faults.add("database_url", fault))
+            .ok();
+        database_url?;
+        Some(Config {
+            server: server?,
+            database_url: self.database_url.clone().into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        let settings: Settings = runtime::config::defaults();
+        let mut faults = Faults::default();
+        let config = settings.check(&mut faults);
+        assert!(faults.finish(config).is_ok());
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_and_no_url_is_shown() {
+        let mut settings: Settings = runtime::config::defaults();
+        settings.server.listen = "nowhere".to_owned();
+        settings.server.drain_timeout = "soon".to_owned();
+        settings.database_url = "oracle://user:secret@host".to_owned();
+        let mut faults = Faults::default();
+        let config = settings.check(&mut faults);
+        let text = faults.finish(config).map(drop).unwrap_err().to_string();
+        for part in ["listen", "drain-timeout", "database-url", "oracle"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn a_configuration_does_not_show_its_url() {
+        let settings: Settings = runtime::config::defaults();
+        let config = settings.check(&mut Faults::default()).unwrap();
+        assert!(!format!("{config:?}").contains("sqlite"));
+    }
+}

@@ -1,0 +1,333 @@
+//! Every verdict in order of precedence, and random batches against a plain model.
+
+use std::collections::BTreeMap;
+
+use clock::from_micros;
+use id::{PacketId, UserId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::transfer::Reason;
+
+fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+fn wallet(name: &str) -> AccountRef {
+    AccountRef::Wallet(user(name))
+}
+
+fn packet(n: u8) -> PacketId {
+    PacketId::new(u64::from(n), &[n; 10])
+}
+
+fn transfer(id: u128, debit: AccountRef, credit: AccountRef, amount: i64) -> Transfer {
+    Transfer {
+        id: TransferId::from(Uuid::from_u128(id)),
+        debit,
+        credit,
+        amount: Fen::new(amount),
+        reason: Reason::Fund,
+        packet: Some(packet(1)),
+    }
+}
+
+/// Wallets `a` (100 fen) and `b` (5 fen), frozen `ice` (100 fen), `full` (all that 64 bits hold), `lonely` external.
+fn books() -> Books {
+    let account = |name: &str, balance| Account {
+        balance: Fen::new(balance),
+        entry_count: 3,
+        frozen: name == "ice",
+        ..Account::open(wallet(name), from_micros(0))
+    };
+    let mut books = Books::default();
+    for account in [
+        account("a", 100),
+        account("b", 5),
+        account("ice", 100),
+        account("full", i64::MAX),
+    ] {
+        books.accounts.insert(account.reference.id(), account);
+    }
+    let before = transfer(900, wallet("a"), wallet("b"), 7);
+    books.posted.insert(before.id, before.payload());
+    books
+}
+
+fn verdicts(items: &[Item]) -> Vec<(Verdict, i64)> {
+    post(items, books(), from_micros(1))
+        .postings
+        .iter()
+        .map(|posting| (posting.verdict, posting.debit_balance.get()))
+        .collect()
+}
+
+/// Each row would earn the verdicts after its own too: it is the first that counts.
+#[test]
+fn verdicts_in_order_of_precedence() {
+    use Verdict::{
+        AlreadyPosted, BalanceOverflow, CreditFrozen, CreditNotFound, DebitFrozen, DebitNotFound, IdReused,
+        InsufficientFunds, InvalidAmount, InvalidField, InvalidId, Posted, SameAccount,
+    };
+    let escrow = || AccountRef::Escrow(packet(1));
+    let table: [(Item, Verdict, i64); 19] = [
+        (Err(Malformed::Id), InvalidId, 0),
+        (Err(Malformed::Field), InvalidField, 0),
+        (Ok(transfer(900, wallet("a"), wallet("a"), 0)), InvalidAmount, 100),
+        (Ok(transfer(900, wallet("a"), wallet("b"), -7)), InvalidAmount, 100),
+        (Ok(transfer(900, wallet("a"), wallet("a"), 7)), SameAccount, 100),
+        (Ok(transfer(900, wallet("x"), wallet("b"), 7)), IdReused, 0),
+        (Ok(transfer(900, wallet("a"), wallet("b"), 8)), IdReused, 100),
+        (Ok(transfer(900, wallet("a"), wallet("b"), 7)), AlreadyPosted, 100),
+        (Ok(transfer(1, wallet("x"), wallet("y"), 7)), DebitNotFound, 0),
+        (Ok(transfer(1, escrow(), wallet("y"), 7)), DebitNotFound, 0),
+        (Ok(transfer(1, wallet("ice"), wallet("y"), 700)), CreditNotFound, 100),
+        (Ok(transfer(1, wallet("ice"), wallet("b"), 700)), DebitFrozen, 100),
+        (Ok(transfer(1, wallet("a"), wallet("ice"), 700)), CreditFrozen, 100),
+        (
+            Ok(transfer(1, wallet("a"), wallet("full"), 101)),
+            InsufficientFunds,
+            100,
+        ),
+        (Ok(transfer(1, wallet("a"), wallet("full"), 100)), BalanceOverflow, 100),
+        (Ok(transfer(1, wallet("a"), wallet("b"), 100)), Posted, 0),
+        (Ok(transfer(1, wallet("a"), escrow(), 1)), Posted, 99),
+        (
+            Ok(transfer(1, wallet("a"), AccountRef::Suspense(user("x")), 1)),
+            Posted,
+            99,
+        ),
+        (Ok(transfer(1, AccountRef::External, wallet("a"), 1)), Posted, -1),
+    ];
+    for (item, verdict, debit_balance) in table {
+        assert_eq!(
+            verdicts(std::slice::from_ref(&item)),
+            [(verdict, debit_balance)],
+            "{item:?}"
+        );
+    }
+}
+
+#[test]
+fn what_the_world_outside_owes_ends_at_64_bits() {
+    let all = |id, name| Ok(transfer(id, AccountRef::External, wallet(name), i64::MAX - 100));
+    assert_eq!(
+        verdicts(&[
+            all(1, "a"),
+            Ok(transfer(2, AccountRef::External, wallet("b"), 100)),
+            Ok(transfer(3, AccountRef::External, wallet("b"), 1)),
+            Ok(transfer(4, AccountRef::External, wallet("b"), 1)),
+        ]),
+        [
+            (Verdict::Posted, 100 - i64::MAX),
+            (Verdict::Posted, -i64::MAX),
+            (Verdict::Posted, i64::MIN),
+            (Verdict::BalanceOverflow, i64::MIN),
+        ]
+    );
+}
+
+#[test]
+fn later_items_see_the_effects_of_earlier_ones() {
+    let fund = transfer(1, wallet("a"), AccountRef::Escrow(packet(1)), 100);
+    let settle = transfer(2, AccountRef::Escrow(packet(1)), wallet("b"), 60);
+    let other = Transfer {
+        reason: Reason::Repair,
+        ..settle.clone()
+    };
+    let items = [
+        Ok(transfer(3, AccountRef::Escrow(packet(1)), wallet("b"), 1)),
+        Ok(fund.clone()),
+        Ok(settle.clone()),
+        Ok(settle),
+        Ok(other),
+        Ok(transfer(4, AccountRef::Escrow(packet(1)), wallet("b"), 41)),
+        Ok(fund),
+        Ok(transfer(4, AccountRef::Escrow(packet(1)), wallet("b"), 40)),
+    ];
+    assert_eq!(
+        verdicts(&items),
+        [
+            (Verdict::DebitNotFound, 0),
+            (Verdict::Posted, 0),
+            (Verdict::Posted, 40),
+            (Verdict::AlreadyPosted, 40),
+            (Verdict::IdReused, 40),
+            (Verdict::InsufficientFunds, 40),
+            (Verdict::AlreadyPosted, 0),
+            (Verdict::Posted, 0),
+        ]
+    );
+    let outcome = post(&items, books(), from_micros(1));
+    assert_eq!(outcome.transfers.len(), 3);
+    assert_eq!(outcome.opened.len(), 1, "only the escrow is new");
+    assert_eq!(outcome.changed.len(), 2);
+    let numbers: Vec<_> = outcome.entries.iter().map(|entry| entry.entry_no).collect();
+    assert_eq!(numbers, [4, 1, 2, 4, 3, 5], "numbered on from what the accounts had");
+}
+
+/// One payload differs from another if any of its fields does (MONEY-3).
+#[test]
+fn every_field_of_the_payload_counts() {
+    let first = transfer(1, wallet("a"), wallet("b"), 7);
+    let others = [
+        Transfer {
+            debit: wallet("x"),
+            ..first.clone()
+        },
+        Transfer {
+            credit: wallet("x"),
+            ..first.clone()
+        },
+        Transfer {
+            amount: Fen::new(8),
+            ..first.clone()
+        },
+        Transfer {
+            reason: Reason::Settle,
+            ..first.clone()
+        },
+        Transfer {
+            packet: Some(packet(2)),
+            ..first.clone()
+        },
+        Transfer {
+            packet: None,
+            ..first.clone()
+        },
+    ];
+    for other in others {
+        assert_eq!(verdicts(&[Ok(first.clone()), Ok(other)])[1].0, Verdict::IdReused);
+    }
+}
+
+/// The plain model: one transfer after the other over maps of 128-bit numbers, knowing nothing of batches.
+#[derive(Default)]
+struct Model {
+    balances: HashMap<String, i128>,
+    frozen: Vec<String>,
+    posted: HashMap<TransferId, Transfer>,
+}
+
+impl Model {
+    fn apply(&mut self, item: &Item) -> Verdict {
+        let transfer = match item {
+            Err(Malformed::Id) => return Verdict::InvalidId,
+            Err(Malformed::Field) => return Verdict::InvalidField,
+            Ok(transfer) => transfer,
+        };
+        let (debit, credit) = (transfer.debit.to_string(), transfer.credit.to_string());
+        let amount = i128::from(transfer.amount.get());
+        if amount <= 0 {
+            return Verdict::InvalidAmount;
+        }
+        if debit == credit {
+            return Verdict::SameAccount;
+        }
+        if let Some(before) = self.posted.get(&transfer.id) {
+            return if before == transfer {
+                Verdict::AlreadyPosted
+            } else {
+                Verdict::IdReused
+            };
+        }
+        if !self.balances.contains_key(&debit) && debit != "external" {
+            return Verdict::DebitNotFound;
+        }
+        if !self.balances.contains_key(&credit) && credit.starts_with("wallet") {
+            return Verdict::CreditNotFound;
+        }
+        if self.frozen.contains(&debit) {
+            return Verdict::DebitFrozen;
+        }
+        if self.frozen.contains(&credit) {
+            return Verdict::CreditFrozen;
+        }
+        let after_debit = self.balances.get(&debit).unwrap_or(&0) - amount;
+        let after_credit = self.balances.get(&credit).unwrap_or(&0) + amount;
+        if after_debit < 0 && debit != "external" {
+            return Verdict::InsufficientFunds;
+        }
+        if after_debit < i128::from(i64::MIN) || after_credit > i128::from(i64::MAX) {
+            return Verdict::BalanceOverflow;
+        }
+        self.balances.insert(debit, after_debit);
+        self.balances.insert(credit, after_credit);
+        self.posted.insert(transfer.id, transfer.clone());
+        Verdict::Posted
+    }
+}
+
+fn references() -> impl Strategy<Value = AccountRef> {
+    prop_oneof![
+        4 => prop::sample::select(vec!["a", "b", "c", "ice", "nobody"]).prop_map(wallet),
+        3 => (1..3_u8).prop_map(|n| AccountRef::Escrow(packet(n))),
+        1 => Just(AccountRef::Suspense(user("a"))),
+        2 => Just(AccountRef::External),
+    ]
+}
+
+fn items() -> impl Strategy<Value = Item> {
+    let amounts = prop_oneof![8 => 1..200_i64, 1 => -3..=0_i64, 1 => (i64::MAX - 50)..=i64::MAX];
+    let readable = (0..60_u128, references(), references(), amounts, any::<bool>()).prop_map(
+        |(id, debit, credit, amount, settle)| {
+            let reason = if settle { Reason::Settle } else { Reason::Fund };
+            Ok(Transfer {
+                reason,
+                ..transfer(id, debit, credit, amount)
+            })
+        },
+    );
+    prop_oneof![30 => readable, 1 => Just(Err(Malformed::Id)), 1 => Just(Err(Malformed::Field))]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Batches carried over as a store would carry them equal the model's one-by-one, and the books stay sound.
+    #[test]
+    fn batches_equal_the_plain_model(batches in prop::collection::vec(prop::collection::vec(items(), 0..40), 1..5)) {
+        let mut model = Model::default();
+        let mut books = Books::default();
+        for name in ["a", "b", "c", "ice"] {
+            let account = Account { frozen: name == "ice", ..Account::open(wallet(name), from_micros(0)) };
+            model.balances.insert(account.reference.to_string(), 0);
+            books.accounts.insert(account.reference.id(), account);
+        }
+        model.frozen.push(wallet("ice").to_string());
+        let mut histories: BTreeMap<AccountId, Vec<NewEntry>> = BTreeMap::new();
+
+        for batch in batches {
+            let expected: Vec<_> = batch.iter().map(|item| model.apply(item)).collect();
+            let outcome = post(&batch, books.clone(), from_micros(1));
+            let actual: Vec<_> = outcome.postings.iter().map(|posting| posting.verdict).collect();
+            prop_assert_eq!(actual, expected);
+            prop_assert_eq!(outcome.entries.len(), outcome.transfers.len() * 2);
+            prop_assert!(outcome.opened.keys().all(|id| !books.accounts.contains_key(id)));
+            prop_assert!(outcome.changed.keys().all(|id| books.accounts.contains_key(id)));
+            books.posted.extend(outcome.transfers.iter().map(|transfer| (transfer.id, transfer.payload())));
+            books.accounts.extend(outcome.opened.into_iter().chain(outcome.changed));
+            for entry in outcome.entries {
+                histories.entry(entry.account).or_default().push(entry);
+            }
+        }
+
+        let mut sum = 0;
+        for account in books.accounts.values() {
+            let balance = i128::from(account.balance.get());
+            sum += balance;
+            prop_assert_eq!(model.balances.get(&account.reference.to_string()), Some(&balance));
+            prop_assert!(balance >= 0 || account.reference == AccountRef::External);
+            let history = histories.remove(&account.reference.id()).unwrap_or_default();
+            let mut running = 0;
+            for (entry, number) in history.iter().zip(1..) {
+                running += entry.delta.get();
+                prop_assert_eq!((entry.entry_no, entry.balance.get()), (number, running));
+            }
+            prop_assert_eq!(account.entry_count, i64::try_from(history.len()).unwrap());
+            prop_assert_eq!(i128::from(running), balance);
+        }
+        prop_assert_eq!(sum, 0);
+    }
+}

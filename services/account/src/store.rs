@@ -1,0 +1,85 @@
+//! The ports: what the use cases ask of a store, in domain words.
+//!
+//! Every method is atomic: it happens as a whole or not at all, also when its future is dropped. Errors are
+//! [`::sql::Error`]s: `Driver` means that nothing happened and a repeat may help, `Conflict` that another instance was
+//! first, `OutcomeUnknown` that it may have happened; every method may be repeated with the same arguments.
+
+pub mod sql;
+
+use ::sql::Result;
+use async_trait::async_trait;
+use clock::Timestamp;
+use id::{GroupId, TransferId, UserId};
+use paging::Page;
+
+use crate::domain::{
+    account::{Account, AccountRef},
+    audit::Audit,
+    ledger::{Item, Posting},
+    people::{Group, User},
+    transfer::{Entry, PostedTransfer},
+};
+
+/// Users and their accounts.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Makes sure that the user exists under this name (another name replaces the old one) and has a wallet; returns
+    /// both as they are then.
+    async fn open(&self, user: &UserId, display_name: &str, now: Timestamp) -> Result<(User, Account)>;
+
+    /// Those of the accounts that exist, in no particular order. At most 1,000.
+    async fn accounts(&self, references: &[AccountRef]) -> Result<Vec<Account>>;
+
+    /// Those of the users that exist, in no particular order. At most 1,001 (a group's owner and its first members).
+    async fn users(&self, users: &[UserId]) -> Result<Vec<User>>;
+
+    /// Freezes or unfreezes the user's wallet and, where that changed it, records the act with its reason. Returns the
+    /// wallet; `None` if there is none.
+    async fn set_frozen(&self, user: &UserId, frozen: bool, reason: &str, now: Timestamp) -> Result<Option<Account>>;
+}
+
+/// The double-entry ledger.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Posts a batch of 1 to [`MAX_BATCH`](crate::domain::ledger::MAX_BATCH) items by
+    /// [the ledger's rules](crate::domain::ledger::post) in one transaction over rows that it holds locked, and returns
+    /// a verdict for each item in order. `Conflict`: another instance opened an account or posted an id of the batch
+    /// meanwhile; nothing happened here, and a repeat sees what the other one did.
+    async fn post(&self, items: &[Item], now: Timestamp) -> Result<Vec<Posting>>;
+
+    /// Those of the transfers that were posted, in no particular order. At most 1,000.
+    async fn transfers(&self, ids: &[TransferId]) -> Result<Vec<PostedTransfer>>;
+
+    /// The entries of an account, newest first, up to [`Page::fetch`]; the page's key is the `entry_no`. Empty for an
+    /// account without entries and for one that does not exist.
+    async fn entries(&self, account: &AccountRef, page: &Page<i64>) -> Result<Vec<Entry>>;
+
+    /// Recomputes the whole ledger over one snapshot.
+    async fn verify(&self) -> Result<Audit>;
+}
+
+/// Groups and who is in them.
+#[async_trait]
+pub trait Groups: Send + Sync {
+    /// Creates the group with `members` (the owner among them), unless its id is taken; returns the group that has the
+    /// id. All members must exist. At most 1,001 members.
+    async fn create(&self, group: &Group, members: &[UserId]) -> Result<Group>;
+
+    /// The group; `None` if there is none.
+    async fn group(&self, group: &GroupId) -> Result<Option<Group>>;
+
+    /// Adds users to a group; who is in already stays. Group and users must exist. At most 1,000.
+    async fn add_members(&self, group: &GroupId, users: &[UserId], now: Timestamp) -> Result<()>;
+
+    /// Removes users from a group; who is not in is passed over. At most 1,000.
+    async fn remove_members(&self, group: &GroupId, users: &[UserId]) -> Result<()>;
+
+    /// Those of the users who are members, in no particular order. At most 1,000.
+    async fn check_members(&self, group: &GroupId, users: &[UserId]) -> Result<Vec<UserId>>;
+
+    /// The members in order of id, up to [`Page::fetch`]. Empty for a group that does not exist.
+    async fn members(&self, group: &GroupId, page: &Page<UserId>) -> Result<Vec<User>>;
+}
+
+#[cfg(test)]
+mod contract;

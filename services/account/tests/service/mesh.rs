@@ -1,0 +1,155 @@
+//! A running service with clients, and short words for what the tests say to it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use account::{Account, Config};
+use proto::account::v1::{
+    AccountKind, AccountRef, DepositRequest, GetAccountRequest, OpenAccountRequest, PostTransfersRequest, PostVerdict,
+    Transfer, TransferReason, VerifyLedgerRequest, account_service_client::AccountServiceClient,
+    group_service_client::GroupServiceClient,
+};
+use runtime::{Channel, Process, Service};
+use testkit::Dir;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+/// The packet of most tests.
+pub const PACKET: &str = "0192d3c4-5b6a-7c8d-9e0f-112233445566";
+
+/// A service with a store of its own.
+pub struct Mesh {
+    pub accounts: AccountServiceClient<Channel>,
+    pub groups: GroupServiceClient<Channel>,
+    pub address: SocketAddr,
+    process: Process,
+    dir: Dir,
+}
+
+impl Mesh {
+    pub async fn start() -> Self {
+        Self::start_in(Dir::new()).await
+    }
+
+    async fn start_in(dir: Dir) -> Self {
+        let process = Process::new();
+        let config = Config {
+            server: testkit::server_config(),
+            database_url: dir.sqlite("account").into(),
+        };
+        let address = Account::start(config, &process).await.unwrap();
+        let channel = testkit::channel(address);
+        Self {
+            accounts: AccountServiceClient::new(channel.clone()),
+            groups: GroupServiceClient::new(channel),
+            address,
+            process,
+            dir,
+        }
+    }
+
+    /// Stops the service and starts it anew on the same store.
+    pub async fn restart(self) -> Self {
+        let Self { process, dir, .. } = self;
+        assert!(process.stop(Duration::from_secs(10)).await, "drained");
+        Self::start_in(dir).await
+    }
+
+    pub async fn open(&self, users: &[&str]) {
+        for user in users {
+            let request = OpenAccountRequest {
+                user_id: (*user).to_owned(),
+                display_name: String::new(),
+            };
+            self.accounts.clone().open_account(request).await.unwrap();
+        }
+    }
+
+    pub async fn deposit(&self, user: &str, request: &str, amount_fen: i64) -> Result<i64, Status> {
+        let request = DepositRequest {
+            request_id: request.to_owned(),
+            user_id: user.to_owned(),
+            amount_fen,
+        };
+        let response = self.accounts.clone().deposit(request).await?.into_inner();
+        Ok(response.account.unwrap().balance_fen)
+    }
+
+    pub async fn balance(&self, reference: AccountRef) -> i64 {
+        let request = GetAccountRequest { r#ref: Some(reference) };
+        let response = self.accounts.clone().get_account(request).await.unwrap();
+        response.into_inner().account.unwrap().balance_fen
+    }
+
+    pub async fn post(&self, transfers: Vec<Transfer>) -> Vec<(PostVerdict, i64)> {
+        let request = Request::new(PostTransfersRequest { transfers });
+        let response = self.accounts.clone().post_transfers(request).await.unwrap();
+        let results = response.into_inner().results;
+        results
+            .iter()
+            .map(|result| (result.verdict(), result.debit_balance_fen))
+            .collect()
+    }
+
+    /// Verifies the ledger; panics if anything does not add up.
+    pub async fn verify(&self) {
+        let response = self.accounts.clone().verify_ledger(VerifyLedgerRequest {}).await;
+        let audit = response.unwrap().into_inner();
+        assert_eq!(audit.balance_sum_fen, 0);
+        assert_eq!(audit.differences, []);
+    }
+}
+
+pub fn reference(kind: AccountKind, owner: &str) -> AccountRef {
+    AccountRef {
+        kind: kind.into(),
+        owner: owner.to_owned(),
+    }
+}
+
+pub fn wallet(user: &str) -> AccountRef {
+    reference(AccountKind::Wallet, user)
+}
+
+pub fn escrow(packet: &str) -> AccountRef {
+    reference(AccountKind::Escrow, packet)
+}
+
+/// A transfer with a made-up id that belongs to [`PACKET`].
+pub fn transfer(id: u128, debit: AccountRef, credit: AccountRef, amount_fen: i64) -> Transfer {
+    Transfer {
+        transfer_id: uuid::Uuid::from_u128(id).to_string(),
+        debit: Some(debit),
+        credit: Some(credit),
+        amount_fen,
+        reason: TransferReason::Settle.into(),
+        packet_id: PACKET.to_owned(),
+    }
+}
+
+/// What a refusal says: code, reason, and the fields it names.
+pub fn said<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, Vec<String>) {
+    let status = answer.unwrap_err();
+    let fields = status
+        .get_details_bad_request()
+        .map(|details| details.field_violations)
+        .unwrap_or_default();
+    (
+        status.code(),
+        status::reason(&status),
+        fields.into_iter().map(|violation| violation.field).collect(),
+    )
+}
+
+/// What a malformed request is told.
+pub fn invalid(fields: &[&str]) -> (Code, String, Vec<String>) {
+    (
+        Code::InvalidArgument,
+        "INVALID_FIELDS".to_owned(),
+        fields.iter().map(|field| (*field).to_owned()).collect(),
+    )
+}
+
+/// What any other refusal says.
+pub fn refused(code: Code, reason: &str) -> (Code, String, Vec<String>) {
+    (code, reason.to_owned(), Vec::new())
+}
