@@ -121,20 +121,11 @@ impl TransferId {
         Self(derive(&["transfer", "refund", &packet.to_string()]))
     }
 
-    /// The stand-in for a transfer that could not reach its account: the same money to a suspense account.
-    pub fn suspense(original: Self) -> Self {
-        Self(derive(&["transfer", "suspense", &original.to_string()]))
-    }
-
-    /// Attempt number `attempt` (from 1) of an operator to move the money of `original` on. A new attempt is a new
-    /// transfer, because the one before was refused under its own id.
-    pub fn repair(original: Self, attempt: u32) -> Self {
-        Self(derive(&[
-            "transfer",
-            "repair",
-            &original.to_string(),
-            &attempt.to_string(),
-        ]))
+    /// The second leg of `original`, whose money waits in suspense: on to a wallet, by an operator's decision. One id for
+    /// all attempts and targets, so that the ledger lets at most one of them through (MONEY-3). The first leg, out of
+    /// escrow, has the id of `original` itself, whichever way it goes.
+    pub fn repair(original: Self) -> Self {
+        Self(derive(&["transfer", "repair", &original.to_string()]))
     }
 }
 
@@ -159,9 +150,8 @@ mod tests {
             TransferId::refund(packet).as_uuid(),
             TransferId::settle(packet, 1).as_uuid(),
             TransferId::settle(packet, 11).as_uuid(),
-            TransferId::suspense(fund).as_uuid(),
-            TransferId::repair(fund, 1).as_uuid(),
-            TransferId::repair(fund, 2).as_uuid(),
+            TransferId::unpayable(packet.partition(Partition::DEFAULT_COUNT), 1).as_uuid(),
+            TransferId::repair(fund).as_uuid(),
         ];
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
     }

@@ -1,5 +1,7 @@
 //! Structured logs.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines look.
@@ -28,7 +30,13 @@ impl std::str::FromStr for Format {
 pub fn init(filter: EnvFilter, format: Format) {
     let registry = tracing_subscriber::registry().with(filter);
     let done = match format {
-        Format::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        Format::Text => registry
+            .with(
+                fmt::layer()
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            )
+            .try_init(),
         Format::Json => registry
             .with(fmt::layer().json().with_writer(std::io::stderr))
             .try_init(),

@@ -12,7 +12,7 @@ use std::{str::FromStr, time::Duration};
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use sea_orm_migration::MigratorTrait;
@@ -70,7 +70,8 @@ impl Database {
     /// A transaction that sees one snapshot of the store from its first query to its last, and writes nothing.
     pub async fn snapshot(&self) -> Result<Transaction> {
         let options = TransactionOptions {
-            access_mode: Some(AccessMode::ReadOnly),
+            // SQLite has no such mode, and warns of it: there, the reading connections cannot write anyway.
+            access_mode: (self.read.get_database_backend() != DbBackend::Sqlite).then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
             ..Default::default()
         };

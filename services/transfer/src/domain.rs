@@ -1,0 +1,20 @@
+//! The rules of transfer, pure and synchronous.
+//!
+//! In reading order: [`verdict`] (what the ledger says and what follows), [`movement`] (what is posted), [`order`] (what
+//! the service answers for, and its states), [`claim`] (what the log says), [`case`] (what a person must decide),
+//! [`lease`] (who reads which partition), [`difference`] (what reconciliation finds).
+
+pub mod case;
+pub mod claim;
+pub mod difference;
+pub mod lease;
+pub mod movement;
+pub mod order;
+pub mod verdict;
+
+pub use case::{Action, Actor, Case, CaseEvent, CaseState};
+pub use claim::LoggedClaim;
+pub use difference::{Difference, DifferenceKind};
+pub use movement::{Account, Movement, Reason};
+pub use order::{ClaimRef, Delivery, Failure, Kind, Order, State};
+pub use verdict::Verdict;

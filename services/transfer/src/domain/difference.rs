@@ -1,0 +1,54 @@
+//! What reconciliation finds: two records that should agree and do not.
+
+use id::{PacketId, TransferId};
+
+/// What does not agree with what. In the order in which reconciliation looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DifferenceKind {
+    /// The ledger does not add up in itself.
+    Ledger,
+    /// A claim the cursor has passed has no order.
+    ClaimWithoutTransfer,
+    /// A SETTLE order has no claim.
+    TransferWithoutClaim,
+    /// A claim and its order differ in packet, share, user or amount.
+    ClaimTransferMismatch,
+    /// An order says that money moved; the ledger does not show it, or shows something else.
+    TransferNotInLedger,
+    /// A FUND that was refused for good is posted in the ledger.
+    RejectedButPosted,
+    /// `funded = settled + suspense + refunded + still in escrow` does not hold for a packet.
+    EscrowMismatch,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What does not agree with what.
+    pub kind: DifferenceKind,
+    /// What is wrong, in words.
+    pub description: String,
+    /// The packet concerned.
+    pub packet: Option<PacketId>,
+    /// The transfer concerned, as text.
+    pub transfer: Option<String>,
+    /// How many fen apart.
+    pub difference_fen: i64,
+    /// The repair case it has.
+    pub case: Option<TransferId>,
+}
+
+impl DifferenceKind {
+    /// The kind's name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ledger => "LEDGER",
+            Self::ClaimWithoutTransfer => "CLAIM_WITHOUT_TRANSFER",
+            Self::TransferWithoutClaim => "TRANSFER_WITHOUT_CLAIM",
+            Self::ClaimTransferMismatch => "CLAIM_TRANSFER_MISMATCH",
+            Self::TransferNotInLedger => "TRANSFER_NOT_IN_LEDGER",
+            Self::RejectedButPosted => "REJECTED_BUT_POSTED",
+            Self::EscrowMismatch => "ESCROW_MISMATCH",
+        }
+    }
+}

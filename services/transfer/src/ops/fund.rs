@@ -1,0 +1,159 @@
+//! Sender → escrow, synchronously.
+//!
+//! The order row decides who is answered what, the ledger decides what moved; the danger lies between them. A call that
+//! was refused for lack of funds and is about to record REJECTED must not meet another call for the same packet that
+//! posts, because a deposit came in between. So a try is on record before it posts, with the time until which its posting
+//! may still take effect, and while that window is open nobody else posts. Only the try on record may record a refusal.
+//!
+//! - Several instances: the window is in the shared order row, so they exclude each other like two calls in one.
+//! - The caller goes away: the try is a task of its own and ends by itself, closing its window.
+//! - The instance dies, or the answer of the ledger is lost: the window stays open until [`WINDOW`] has passed, more than
+//!   the ledger may take for a posting ([`POST_TIMEOUT`], which it is told and enforces). The next call then posts again
+//!   and hears `ALREADY_POSTED` if the lost one came through.
+//!
+//! This assumes that instances' clocks differ by less than `WINDOW - POST_TIMEOUT`. If they ever do not, two calls race a
+//! deposit, and one is refused and the other posted, then reconciliation reports it as `REJECTED_BUT_POSTED`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use id::{PacketId, UserId};
+use runtime::{Process, deadline};
+use tokio::{sync::oneshot, time::Instant};
+use uuid::Uuid;
+
+use super::{Error, Ports, Result};
+use crate::{
+    domain::{Order, State, verdict::OnFund},
+    store::{Attempt, FundEnd, FundStart},
+};
+
+/// How long the ledger may take for one posting.
+pub const POST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a try counts as able to take effect. Three times what the ledger is told: room for clocks that differ.
+pub const WINDOW: Duration = Duration::from_secs(15);
+/// How long a call waits for another's try before it tells its caller to come back.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a waiting call looks.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Funds packets.
+#[derive(Clone)]
+pub struct Fund {
+    ports: Ports,
+    process: Process,
+    attempts: Arc<Attempts>,
+}
+
+/// Names for tries: a random start of this process, counted on.
+struct Attempts {
+    start: u128,
+    next: AtomicU64,
+}
+
+impl Fund {
+    /// Funds packets with tries named from the random `start` on.
+    pub fn new(ports: Ports, process: Process, start: Uuid) -> Self {
+        let attempts = Attempts {
+            start: start.as_u128(),
+            next: AtomicU64::new(0),
+        };
+        Self {
+            ports,
+            process,
+            attempts: Arc::new(attempts),
+        }
+    }
+
+    /// `sender` pays `amount_fen` for `packet`. Returns the POSTED order.
+    ///
+    /// [`Error::FundRejected`] is final, [`Error::OtherFacts`] too; after anything else the call may be repeated, and the
+    /// same order comes out.
+    pub async fn fund(&self, packet: PacketId, sender: UserId, amount_fen: i64) -> Result<Order> {
+        let draft = Order::fund(packet, sender, amount_fen, self.ports.clock.now());
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let now = self.ports.clock.now();
+            let attempt = self.attempts.next(clock::after(now, WINDOW));
+            match self.ports.store.begin_fund(&draft, attempt, now).await? {
+                FundStart::Begun(order) => return self.see_through(order, attempt).await,
+                FundStart::Known(order) if !order.asks_the_same(&draft) => return Err(Error::OtherFacts(packet)),
+                FundStart::Known(order) => return answer(order),
+                FundStart::Held(until) if Instant::now() > patience => {
+                    return Err(Error::Busy(clock::until(now, until)));
+                }
+                FundStart::Held(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Runs the try as a task of its own, so that it ends properly even if this caller goes away.
+    async fn see_through(&self, order: Order, attempt: Attempt) -> Result<Order> {
+        let (done, outcome) = oneshot::channel();
+        let ports = self.ports.clone();
+        self.process.spawn("fund", async move {
+            // Nobody may be waiting any more; then the order says what came of it.
+            let _ = done.send(post(&ports, &order, attempt).await);
+        });
+        outcome.await.unwrap_or(Err(Error::Busy(WINDOW)))
+    }
+}
+
+impl Attempts {
+    fn next(&self, until: clock::Timestamp) -> Attempt {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Attempt {
+            id: Uuid::from_u128(self.start.wrapping_add(u128::from(number))),
+            until,
+        }
+    }
+}
+
+async fn post(ports: &Ports, order: &Order, attempt: Attempt) -> Result<Order> {
+    let incomplete = || Error::Broken(format!("FUND order {} is incomplete", order.id));
+    let movements = [order.movement().ok_or_else(incomplete)?];
+    let posting = ports.ledger.post(&movements);
+    let end = match deadline::scope(Instant::now() + POST_TIMEOUT, posting).await {
+        Err(fault) if fault.in_flight => return Err(fault.into()),
+        Err(fault) => Err(fault.into()),
+        Ok(answers) => match answers.first() {
+            None => Err(incomplete()),
+            Some(answer) => match answer.verdict.on_fund() {
+                OnFund::Funded => Ok(FundEnd::Funded),
+                OnFund::Refused => Ok(FundEnd::Refused(answer.verdict, answer.balance_fen)),
+                OnFund::Broken => Err(Error::Broken(format!(
+                    "FUND {}: the ledger says {}",
+                    order.id,
+                    answer.verdict.name()
+                ))),
+            },
+        },
+    };
+    let now = ports.clock.now();
+    let (end, fault) = match end {
+        Ok(end) => (end, None),
+        Err(fault) => (FundEnd::Undecided, Some(fault)),
+    };
+    let order = ports.store.end_fund(order.id, attempt, end, now).await?;
+    match fault {
+        Some(fault) if order.state == State::Pending => Err(fault),
+        _ => answer(order),
+    }
+}
+
+fn answer(order: Order) -> Result<Order> {
+    match order.state {
+        State::Posted => Ok(order),
+        State::Rejected => Err(Error::FundRejected(Box::new(order))),
+        State::Pending => Err(Error::Busy(POLL)),
+        State::Suspended | State::Stuck | State::Repaired => Err(Error::Broken(format!(
+            "FUND order {} in state {:?}",
+            order.id, order.state
+        ))),
+    }
+}

@@ -1,0 +1,56 @@
+//! The services that transfer calls: a port in domain words and its gRPC client for each.
+
+pub mod account;
+pub mod grab;
+
+use tonic::Code;
+
+pub use account::Ledger;
+pub use grab::ClaimLog;
+
+/// A call to another service failed for a passing reason. Whether it took effect is not known; the same ids may always be
+/// sent again.
+#[derive(Debug, thiserror::Error)]
+#[error("{peer}: {cause}")]
+pub struct PeerError {
+    /// Which service.
+    pub peer: &'static str,
+    /// What was said, for the log.
+    pub cause: String,
+    /// Whether the call may *still* take effect, after this answer.
+    pub in_flight: bool,
+}
+
+impl PeerError {
+    /// Reads a failed call's status. A call that never reached its peer, or to which the peer itself gave an answer (all
+    /// its errors carry an `ErrorInfo`), is over; anything else may still be running there.
+    fn from_status(peer: &'static str, status: &tonic::Status) -> Self {
+        let over =
+            never_sent(status) || (status.code() != Code::DeadlineExceeded && !status::reason(status).is_empty());
+        Self {
+            peer,
+            cause: format!("{:?}: {}", status.code(), status.message()),
+            in_flight: !over,
+        }
+    }
+
+    /// The peer's answer is not what its contract says.
+    fn malformed(peer: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            peer,
+            cause: what.into(),
+            in_flight: false,
+        }
+    }
+}
+
+fn never_sent(status: &tonic::Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,83 @@
+//! The claim log, kept by the grab service.
+
+use std::num::NonZeroU16;
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
+use id::Partition;
+use proto::grab::v1 as wire;
+use runtime::Channel;
+use tonic::transport::Endpoint;
+use wire::grab_service_client::GrabServiceClient;
+
+use super::PeerError;
+use crate::domain::LoggedClaim;
+
+const PEER: &str = "grab";
+/// Streams on one connection. HTTP/2 servers commonly allow 100 to 200 at a time, and calls need room beside the feeds.
+const STREAMS_PER_CONNECTION: u16 = 90;
+/// Most claims in one message: a settle batch.
+const BATCH: i32 = 500;
+
+/// A stretch of the log as it comes, message by message.
+pub type Claims = BoxStream<'static, Result<Vec<LoggedClaim>, PeerError>>;
+
+/// All claims of a partition in commit order (LOG-1).
+#[async_trait]
+pub trait ClaimLog: Send + Sync {
+    /// The claims of `partition` behind `after_seq`. With `follow` the stream waits at the end of the log for more and ends
+    /// only when the way to it is lost; without, it ends there.
+    async fn tail(&self, partition: Partition, after_seq: i64, follow: bool) -> Result<Claims, PeerError>;
+}
+
+/// The claim log over gRPC. It has as many connections as its feeds need.
+#[derive(Clone, Debug)]
+pub struct GrabLog {
+    clients: Vec<GrabServiceClient<Channel>>,
+}
+
+impl GrabLog {
+    /// The log of `partitions` partitions at `endpoint`.
+    pub fn new(endpoint: &Endpoint, partitions: NonZeroU16) -> Self {
+        let connections = partitions.get().div_ceil(STREAMS_PER_CONNECTION);
+        let client = || {
+            GrabServiceClient::new(runtime::client::channel(endpoint))
+                .max_decoding_message_size(runtime::client::MAX_MESSAGE_BYTES)
+        };
+        Self {
+            clients: (0..connections).map(|_| client()).collect(),
+        }
+    }
+}
+
+#[async_trait]
+impl ClaimLog for GrabLog {
+    async fn tail(&self, partition: Partition, after_seq: i64, follow: bool) -> Result<Claims, PeerError> {
+        let request = wire::TailClaimsRequest {
+            partition: u32::from(partition.index()),
+            after_seq,
+            follow,
+            max_batch: BATCH,
+        };
+        let mut client = self.clients[usize::from(partition.index()) % self.clients.len()].clone();
+        let failed = |status: tonic::Status| PeerError::from_status(PEER, &status);
+        let stream = client.tail_claims(request).await.map_err(failed)?.into_inner();
+        let batches = stream.map(move |message| {
+            let claims = message.map_err(failed)?.claims;
+            Ok(claims.into_iter().map(|claim| from_wire(partition, claim)).collect())
+        });
+        Ok(batches.boxed())
+    }
+}
+
+fn from_wire(partition: Partition, claim: wire::Claim) -> LoggedClaim {
+    LoggedClaim {
+        partition,
+        seq: claim.seq,
+        packet_id: claim.packet_id,
+        share_no: claim.share_no,
+        user_id: claim.user_id,
+        amount_fen: claim.amount_fen,
+        at: claim.claim_time.as_ref().and_then(clock::from_proto),
+    }
+}

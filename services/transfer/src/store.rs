@@ -1,0 +1,235 @@
+//! The store's ports, by who needs them. [`SqlStore`] is all of them.
+//!
+//! Every method is one transaction: it happens completely or not at all, also when its caller goes away meanwhile. After
+//! [`sql::Error::Driver`] nothing has changed; after [`sql::Error::OutcomeUnknown`] it may have; every method that
+//! writes may be repeated with the same arguments either way.
+
+mod sql;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    num::NonZeroU16,
+    str::FromStr,
+};
+
+use async_trait::async_trait;
+use clock::Timestamp;
+use id::{PacketId, Partition, TransferId, UserId};
+use paging::Page;
+use uuid::Uuid;
+
+use crate::domain::{Case, CaseEvent, CaseState, Order, State, Verdict};
+
+pub use self::sql::{Migrator, SqlStore};
+pub use ::sql::{Error, Result};
+
+/// Everything the service stores.
+pub trait Store: Orders + Cursors + Cases + Books {}
+
+impl<S: Orders + Cursors + Cases + Books> Store for S {}
+
+/// One try to post a FUND order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Names the try.
+    pub id: Uuid,
+    /// Until when a posting of this try may still take effect.
+    pub until: Timestamp,
+}
+
+/// What a FUND finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FundStart {
+    /// Nobody else is at it: the order is PENDING and the try is on record.
+    Begun(Order),
+    /// Another try may still take effect, until the given time at the latest.
+    Held(Timestamp),
+    /// The order is decided, or asks for something else.
+    Known(Order),
+}
+
+/// How a FUND's try ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FundEnd {
+    /// The ledger has it.
+    Funded,
+    /// The ledger refused it: the verdict and the balance that fell short.
+    Refused(Verdict, i64),
+    /// Nothing was decided, and nothing of this try can take effect any more.
+    Undecided,
+}
+
+/// Whose orders to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Of one packet.
+    Packet(PacketId),
+    /// With this user's wallet.
+    User(UserId),
+}
+
+/// The key that orders lists: time of creation, then id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListKey {
+    /// When it was created.
+    pub created: Timestamp,
+    /// Which one.
+    pub id: TransferId,
+}
+
+/// Transfer orders.
+#[async_trait]
+pub trait Orders: Send + Sync {
+    /// Records the FUND order `draft` and `attempt` at it, unless the order is known and decided, asks for something else,
+    /// or another attempt is open at `now`.
+    async fn begin_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart>;
+
+    /// Ends an attempt and returns the order as it is then. [`FundEnd::Funded`] always counts; a refusal counts only if the
+    /// order is PENDING and `attempt` is still the one on record.
+    async fn end_fund(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order>;
+
+    /// Records the REFUND order `draft`; returns it, or the one that was there before.
+    async fn begin_refund(&self, draft: &Order) -> Result<Order>;
+
+    /// Takes a PENDING order to its `concluded` state, with a repair case if there is `opening`. An order that is no longer
+    /// PENDING stays as it is. Returns the order as it is then.
+    async fn conclude(&self, concluded: &Order, opening: Option<CaseEvent>) -> Result<Order>;
+
+    /// One order.
+    async fn order(&self, id: TransferId) -> Result<Option<Order>>;
+
+    /// Orders, oldest first; one more than the page shows if there are more. Empty if there are none.
+    async fn list(&self, of: &Of, page: &Page<ListKey>) -> Result<Vec<Order>>;
+}
+
+/// A stretch of one partition's log, settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The partition.
+    pub partition: Partition,
+    /// The cursor before it.
+    pub from_seq: i64,
+    /// The cursor behind it.
+    pub to_seq: i64,
+    /// Its orders, each with what its case opens with if it has one.
+    pub orders: Vec<(Order, Option<CaseEvent>)>,
+}
+
+/// Cursors into the claim log and who holds them.
+#[async_trait]
+pub trait Cursors: Send + Sync {
+    /// Makes a cursor for each partition.
+    ///
+    /// [`Error::Inconsistent`] if there are more already: the number of partitions never changes.
+    async fn prepare(&self, partitions: NonZeroU16) -> Result<()>;
+
+    /// Says that `owner` is alive until `until`, renews its leases, takes and lets go partitions so that all live instances
+    /// have their share. Returns the cursors of the partitions that it holds then.
+    async fn lease(&self, owner: Uuid, now: Timestamp, until: Timestamp) -> Result<BTreeMap<Partition, i64>>;
+
+    /// Lets go everything that `owner` holds.
+    async fn retire(&self, owner: Uuid) -> Result<()>;
+
+    /// Records orders and cases, and moves the cursors past their claims. A stretch whose cursor `owner` does not hold, or
+    /// that is not at `from_seq`, is dropped whole and its partition returned: somebody else settled it, to the same effect.
+    /// Orders that are there already stay as they are.
+    async fn settle(&self, owner: Uuid, stretches: &[Stretch]) -> Result<Vec<Partition>>;
+}
+
+/// What an act on a case finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActStart {
+    /// There is no such case.
+    NotFound,
+    /// The case is decided.
+    Resolved,
+    /// The act is on record.
+    Begun(Order),
+}
+
+/// How an act on a case ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActEnd {
+    /// The case stays open.
+    Open,
+    /// The case stays open; the money turned out to be in suspense.
+    OpenInSuspense,
+    /// The money is in this user's wallet; the case is resolved.
+    PaidTo(UserId),
+}
+
+/// Repair cases.
+#[async_trait]
+pub trait Cases: Send + Sync {
+    /// One case.
+    async fn case(&self, id: TransferId) -> Result<Option<Case>>;
+
+    /// Cases in a state (`None`: in any), oldest first; one more than the page shows if there are more.
+    async fn cases(&self, state: Option<CaseState>, page: &Page<ListKey>) -> Result<Vec<Case>>;
+
+    /// Records an operator's act on an open case, before it moves money.
+    async fn begin_act(&self, id: TransferId, act: CaseEvent) -> Result<ActStart>;
+
+    /// Records what came of an act. A case that was resolved meanwhile stays as it is. Returns the case as it is then.
+    async fn end_act(&self, id: TransferId, end: ActEnd, event: CaseEvent) -> Result<Case>;
+
+    /// Makes sure that `order` is stored and has a case. An order or case that is there stays as it is.
+    async fn open_case(&self, order: &Order, opening: CaseEvent) -> Result<()>;
+}
+
+/// What reconciliation reads.
+#[async_trait]
+pub trait Books: Send + Sync {
+    /// All cursors.
+    async fn cursors(&self) -> Result<BTreeMap<Partition, i64>>;
+
+    /// Up to `limit` SETTLE orders for claims behind `after_seq` and up to `to_seq` of a partition's log, in its order.
+    async fn settled(&self, partition: Partition, after_seq: i64, to_seq: i64, limit: u64) -> Result<Vec<Order>>;
+
+    /// Up to `limit` orders behind `after`, in order of id; all kinds, or only FUND orders that are POSTED.
+    async fn orders_after(&self, after: Option<TransferId>, only_funded: bool, limit: u64) -> Result<Vec<Order>>;
+
+    /// For each packet, what its SETTLE and REFUND orders say has left the escrow, in fen; absent where nothing has.
+    async fn left_escrow(&self, packets: &[PacketId]) -> Result<HashMap<PacketId, i64>>;
+
+    /// How many cases are open.
+    async fn open_case_count(&self) -> Result<i64>;
+}
+
+impl State {
+    /// The states in which an order's money has left the escrow.
+    pub const LEFT_ESCROW: [Self; 3] = [Self::Posted, Self::Suspended, Self::Repaired];
+}
+
+impl ListKey {
+    /// The key of an order.
+    pub fn of(order: &Order) -> Self {
+        Self {
+            created: order.created,
+            id: order.id,
+        }
+    }
+}
+
+impl fmt::Display for ListKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.created.as_microsecond(), self.id)
+    }
+}
+
+/// The text is no list key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListKeyError;
+
+impl FromStr for ListKey {
+    type Err = ListKeyError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, ListKeyError> {
+        let (micros, id) = text.split_once(':').ok_or(ListKeyError)?;
+        Ok(Self {
+            created: clock::from_micros(micros.parse().map_err(|_| ListKeyError)?),
+            id: id.parse().map_err(|_| ListKeyError)?,
+        })
+    }
+}

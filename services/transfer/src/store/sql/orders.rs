@@ -1,0 +1,137 @@
+//! Transfer orders on SQL.
+
+use async_trait::async_trait;
+use clock::Timestamp;
+use id::TransferId;
+use paging::Page;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::OnConflict,
+};
+
+use super::{
+    SqlStore, cases,
+    entity::orders::{Column, Entity, Model},
+    locked, update,
+};
+use crate::{
+    domain::{CaseEvent, Failure, Order, State},
+    store::{Attempt, FundEnd, FundStart, ListKey, Of, Orders},
+};
+use sql::{Error, Result};
+
+/// An order that was there a moment ago and is not deleted by anybody.
+fn gone(id: TransferId) -> Error {
+    Error::inconsistent(format!("order {id} is gone"))
+}
+
+#[async_trait]
+impl Orders for SqlStore {
+    async fn begin_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
+        let transaction = self.database.begin().await?;
+        let mut row = Model::from(draft);
+        if let Some(known) = locked(transaction.as_ref(), draft.id).await? {
+            let order = Order::try_from(known.clone())?;
+            if order.state != State::Pending || !order.asks_the_same(draft) {
+                return Ok(FundStart::Known(order));
+            }
+            if let Some(until) = known.attempt_until_us.filter(|until| *until > now.as_microsecond()) {
+                return Ok(FundStart::Held(clock::from_micros(until)));
+            }
+            row = known;
+        } else {
+            let insert = Entity::insert(row.clone().into_active_model());
+            insert.exec_without_returning(transaction.as_ref()).await?;
+        }
+        let order = Order::try_from(row.clone())?;
+        let mut row = row.into_active_model();
+        row.attempt_id = sea_orm::Set(Some(attempt.id));
+        row.attempt_until_us = sea_orm::Set(Some(attempt.until.as_microsecond()));
+        row.update_without_returning(transaction.as_ref()).await?;
+        transaction.commit().await?;
+        Ok(FundStart::Begun(order))
+    }
+
+    async fn end_fund(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
+        let transaction = self.database.begin().await?;
+        let row = locked(transaction.as_ref(), id).await?.ok_or_else(|| gone(id))?;
+        let ours = row.attempt_id == Some(attempt.id);
+        let mut order = Order::try_from(row)?;
+        if order.state != State::Pending || (!ours && end != FundEnd::Funded) {
+            return Ok(order);
+        }
+        match end {
+            FundEnd::Funded => order.state = State::Posted,
+            FundEnd::Refused(verdict, balance_fen) => {
+                order.state = State::Rejected;
+                order.failure = Some(Failure::Refused(verdict));
+                order.balance_fen = balance_fen;
+            }
+            FundEnd::Undecided => {}
+        }
+        if order.state != State::Pending {
+            order.updated = now;
+        }
+        update(transaction.as_ref(), &order).await?;
+        transaction.commit().await?;
+        Ok(order)
+    }
+
+    async fn begin_refund(&self, draft: &Order) -> Result<Order> {
+        let transaction = self.database.begin().await?;
+        let insert = Entity::insert_many([Model::from(draft).into_active_model()]);
+        insert
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(transaction.as_ref())
+            .await?;
+        let row = locked(transaction.as_ref(), draft.id).await?;
+        transaction.commit().await?;
+        row.ok_or_else(|| gone(draft.id))?.try_into()
+    }
+
+    async fn conclude(&self, concluded: &Order, opening: Option<CaseEvent>) -> Result<Order> {
+        let transaction = self.database.begin().await?;
+        let row = locked(transaction.as_ref(), concluded.id).await?;
+        let order = Order::try_from(row.ok_or_else(|| gone(concluded.id))?)?;
+        if order.state != State::Pending {
+            return Ok(order);
+        }
+        update(transaction.as_ref(), concluded).await?;
+        if let Some(opening) = opening {
+            cases::open(transaction.as_ref(), &[(concluded.id, opening)]).await?;
+        }
+        transaction.commit().await?;
+        Ok(concluded.clone())
+    }
+
+    async fn order(&self, id: TransferId) -> Result<Option<Order>> {
+        let row = Entity::find_by_id(id.as_uuid()).one(self.database.read()).await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    async fn list(&self, of: &Of, page: &Page<ListKey>) -> Result<Vec<Order>> {
+        let query = match of {
+            Of::Packet(packet) => Entity::find().filter(Column::PacketId.eq(packet.as_uuid())),
+            Of::User(user) => Entity::find().filter(Column::UserId.eq(user.as_str())),
+        };
+        let rows = query
+            .filter(behind(page.after, Column::CreateTimeUs, Column::TransferId))
+            .order_by_asc(Column::CreateTimeUs)
+            .order_by_asc(Column::TransferId)
+            .limit(page.fetch())
+            .all(self.database.read())
+            .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+}
+
+/// The rows behind `key` in order of time and id.
+pub fn behind<C: ColumnTrait>(key: Option<ListKey>, time: C, id: C) -> Condition {
+    let Some(key) = key else {
+        return Condition::all();
+    };
+    let at = key.created.as_microsecond();
+    Condition::any()
+        .add(time.gt(at))
+        .add(time.eq(at).and(id.gt(key.id.as_uuid())))
+}

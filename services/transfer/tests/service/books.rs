@@ -1,0 +1,212 @@
+//! Reconciliation finds what does not agree, and nothing else.
+
+use id::TransferId;
+use proto::{
+    account::v1 as ledger,
+    transfer::v1::{self as wire, CaseState},
+};
+use sea_orm::ConnectionTrait;
+
+use crate::mesh::{Instance, Mesh, packet};
+
+/// Two packets, settled and refunded in part, and one that was refused.
+async fn with_books() -> (Mesh, Instance) {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    for n in 1..=2 {
+        transfer.fund(packet(n), "sender", 100).await.unwrap();
+        mesh.log.claim(packet(n), 0, "alice", 30);
+        mesh.log.claim(packet(n), 1, "bob", 40);
+        transfer.refund(packet(n), "sender", 30).await.unwrap();
+    }
+    transfer.fund(packet(3), "alice", 1_000_000).await.unwrap_err();
+    transfer.settled(4).await;
+    (mesh, transfer)
+}
+
+/// The one difference there is.
+async fn the_difference(transfer: &Instance) -> wire::Difference {
+    let report = transfer.reconcile().await;
+    assert_eq!(report.differences.len(), 1, "{:?}", report.differences);
+    report.differences.into_iter().next().unwrap()
+}
+
+/// The difference has an open case.
+async fn has_case(transfer: &Instance, difference: &wire::Difference) {
+    assert_eq!(difference.case_id, difference.transfer_id);
+    let cases = transfer.cases().await;
+    let case = cases.iter().find(|case| case.case_id == difference.case_id).unwrap();
+    assert_eq!(case.state(), CaseState::Open);
+    assert!(case.events[0].reason.starts_with(&difference.kind), "{:?}", case.events);
+    // Finding it again opens no second one.
+    assert_eq!(the_difference(transfer).await, *difference);
+    assert_eq!(transfer.cases().await.len(), cases.len());
+}
+
+#[tokio::test]
+async fn right_books_have_no_differences() {
+    let (mesh, transfer) = with_books().await;
+    let report = transfer.reconcile().await;
+    assert_eq!(report.differences, []);
+    assert_eq!(
+        (report.packet_count, report.claim_count, report.transfer_count),
+        (2, 4, 8)
+    );
+    assert_eq!(mesh.bank.escrow(packet(1)), 0);
+}
+
+#[tokio::test]
+async fn the_ledger_against_itself() {
+    let (mesh, transfer) = with_books().await;
+    mesh.bank.report("an entry without a transfer");
+    let found = the_difference(&transfer).await;
+    assert_eq!((found.kind.as_str(), found.difference_fen), ("LEDGER", 1));
+    assert_eq!(found.description, "an entry without a transfer");
+}
+
+#[tokio::test]
+async fn a_claim_without_transfer_is_found_and_can_be_repaired() {
+    let (mesh, transfer) = with_books().await;
+    let id = TransferId::settle(packet(1), 1);
+    let database = mesh.database().await;
+    let transaction = database.begin().await.unwrap();
+    let hex = id.to_string().replace('-', "");
+    let delete = format!("DELETE FROM orders WHERE hex(transfer_id) = upper('{hex}')");
+    let deleted = transaction.as_ref().execute_unprepared(&delete).await.unwrap();
+    assert_eq!(deleted.rows_affected(), 1);
+    transaction.commit().await.unwrap();
+
+    let report = transfer.reconcile().await;
+    let kinds: Vec<_> = report.differences.iter().map(|found| found.kind.as_str()).collect();
+    // The escrow holds less than the orders say, because the one that is gone was paid.
+    assert_eq!(kinds, ["CLAIM_WITHOUT_TRANSFER", "ESCROW_MISMATCH"]);
+    assert_eq!(report.differences[0].transfer_id, id.to_string());
+    assert_eq!(report.differences[0].difference_fen, 40);
+    assert_eq!(report.differences[1].difference_fen, -40);
+    assert_eq!(report.open_case_count, 1);
+
+    // A retry learns from the ledger that bob was paid, and pays nobody.
+    let request = wire::RetryRepairCaseRequest {
+        case_id: report.differences[0].case_id.clone(),
+        operator_id: "op-1".to_owned(),
+        reason: "reconciliation".to_owned(),
+    };
+    let case = transfer
+        .client
+        .clone()
+        .retry_repair_case(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .case;
+    assert_eq!(case.unwrap().state(), CaseState::Resolved);
+    assert_eq!(mesh.bank.wallet("bob"), 80);
+    assert_eq!(transfer.reconcile().await.differences, []);
+}
+
+#[tokio::test]
+async fn a_transfer_without_claim() {
+    let (mesh, transfer) = with_books().await;
+    let (partition, _) = mesh.log.claim(packet(1), 2, "alice", 1);
+    testkit::eventually("a case", async || (transfer.cases().await.len() == 1).then_some(())).await;
+    mesh.log.tamper(partition, |log| {
+        log.pop();
+    });
+    let found = the_difference(&transfer).await;
+    assert_eq!(
+        (found.kind.as_str(), found.difference_fen),
+        ("TRANSFER_WITHOUT_CLAIM", 1)
+    );
+    assert_eq!(found.case_id, TransferId::settle(packet(1), 2).to_string());
+}
+
+#[tokio::test]
+async fn a_claim_that_says_something_else_than_its_transfer() {
+    let (mesh, transfer) = with_books().await;
+    let partition = packet(1).partition(mesh.config.partitions).index();
+    mesh.log.tamper(partition.into(), |log| log[0].amount_fen += 5);
+    let found = the_difference(&transfer).await;
+    assert_eq!(
+        (found.kind.as_str(), found.difference_fen),
+        ("CLAIM_TRANSFER_MISMATCH", 5)
+    );
+    has_case(&transfer, &found).await;
+}
+
+#[tokio::test]
+async fn a_transfer_that_the_ledger_does_not_show() {
+    let (mesh, transfer) = with_books().await;
+    mesh.bank.forget(TransferId::settle(packet(2), 0));
+    let found = the_difference(&transfer).await;
+    assert_eq!(
+        (found.kind.as_str(), found.difference_fen),
+        ("TRANSFER_NOT_IN_LEDGER", 30)
+    );
+    has_case(&transfer, &found).await;
+    mesh.bank.forget(TransferId::fund(packet(2)));
+    assert_eq!(transfer.reconcile().await.differences.len(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_funding_that_was_posted() {
+    let (mesh, transfer) = with_books().await;
+    mesh.bank.deposit("alice", 1_000_000);
+    let account = |kind: ledger::AccountKind, owner: String| {
+        Some(ledger::AccountRef {
+            kind: kind.into(),
+            owner,
+        })
+    };
+    mesh.bank.post(&ledger::Transfer {
+        transfer_id: TransferId::fund(packet(3)).to_string(),
+        debit: account(ledger::AccountKind::Wallet, "alice".to_owned()),
+        credit: account(ledger::AccountKind::Escrow, packet(3).to_string()),
+        amount_fen: 1_000_000,
+        reason: ledger::TransferReason::Fund.into(),
+        packet_id: packet(3).to_string(),
+    });
+    let found = the_difference(&transfer).await;
+    assert_eq!(
+        (found.kind.as_str(), found.difference_fen),
+        ("REJECTED_BUT_POSTED", 1_000_000)
+    );
+}
+
+#[tokio::test]
+async fn an_escrow_that_holds_too_much_or_too_little() {
+    let (mesh, transfer) = with_books().await;
+    for apart_fen in [7, -7] {
+        mesh.bank.invent(packet(2), apart_fen);
+        let found = the_difference(&transfer).await;
+        assert_eq!(
+            (found.kind.as_str(), found.difference_fen),
+            ("ESCROW_MISMATCH", apart_fen)
+        );
+        assert_eq!((found.packet_id, found.case_id), (packet(2).to_string(), String::new()));
+        mesh.bank.invent(packet(2), -apart_fen);
+    }
+}
+
+/// Claims come in and are settled all the while: none of that is a difference.
+#[tokio::test]
+async fn moving_money_is_no_difference() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    for n in 1..=40 {
+        transfer.fund(packet(n), "sender", 100).await.unwrap();
+    }
+    let traffic = async {
+        for share_no in 0..50 {
+            for n in 1..=40 {
+                mesh.log.claim(packet(n), share_no, "alice", 2);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let looks = async {
+        for _ in 0..10 {
+            assert_eq!(transfer.reconcile().await.differences, []);
+        }
+    };
+    tokio::join!(traffic, looks);
+    transfer.settled(2_000).await;
+    assert_eq!(mesh.bank.wallet("alice"), 4_000);
+}

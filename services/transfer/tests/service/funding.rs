@@ -1,0 +1,189 @@
+//! `FundPacket`: once, or refused for good.
+
+use std::time::Duration;
+
+use id::TransferId;
+use proto::transfer::v1::OrderState;
+use runtime::Process;
+use tonic::Code;
+use transfer::ops::fund::{Fund, WINDOW};
+
+use crate::{
+    bank::Fault,
+    mesh::{Mesh, cut_after, packet},
+};
+
+#[tokio::test]
+async fn a_packet_is_funded_once() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    let first = transfer.fund(packet(1), "sender", 500).await.unwrap();
+    assert_eq!(first.state(), OrderState::Posted);
+    assert_eq!(first.transfer_id, TransferId::fund(packet(1)).to_string());
+    assert_eq!(transfer.fund(packet(1), "sender", 500).await.unwrap(), first);
+    assert_eq!(mesh.bank.escrow(packet(1)), 500);
+    assert_eq!(mesh.bank.wallet("sender"), 999_500);
+
+    for (sender, amount_fen) in [("sender", 501), ("alice", 500)] {
+        let refused = transfer.fund(packet(1), sender, amount_fen).await.unwrap_err();
+        assert_eq!(refused.code(), Code::AlreadyExists);
+    }
+    assert_eq!(mesh.bank.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_final() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    mesh.bank.deposit("poor", 99);
+    mesh.bank.deposit("cold", 1_000);
+    mesh.bank.freeze("cold");
+    let table = [
+        (packet(1), "nobody", "ACCOUNT_NOT_FOUND", "0"),
+        (packet(2), "cold", "ACCOUNT_FROZEN", "1000"),
+        (packet(3), "poor", "INSUFFICIENT_FUNDS", "99"),
+    ];
+    for round in ["first", "repeated, although it would go now"] {
+        for (packet, sender, reason, balance) in table {
+            let refused = transfer.fund(packet, sender, 100).await.unwrap_err();
+            assert_eq!(refused.code(), Code::FailedPrecondition, "{round}");
+            assert_eq!(status::reason(&refused), reason, "{round}");
+            assert_eq!(
+                status::metadata(&refused, "balance_fen").as_deref(),
+                Some(balance),
+                "{round}"
+            );
+            assert_eq!(
+                status::metadata(&refused, "needed_fen").as_deref(),
+                Some("100"),
+                "{round}"
+            );
+            assert_eq!(transfer.orders(packet).await[0].state(), OrderState::Rejected);
+        }
+        mesh.bank.deposit("nobody", 100);
+        mesh.bank.deposit("poor", 100);
+        mesh.bank.unfreeze("cold");
+    }
+    assert_eq!(mesh.bank.calls(), 3);
+    assert_eq!(transfer.reconcile().await.differences, []);
+}
+
+#[tokio::test]
+async fn a_ledger_that_says_no_just_now_is_asked_again() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    mesh.bank.fail([Fault::Before]);
+    let failed = transfer.fund(packet(1), "sender", 500).await.unwrap_err();
+    assert_eq!(failed.code(), Code::Unavailable);
+    assert_eq!(transfer.orders(packet(1)).await[0].state(), OrderState::Pending);
+    transfer.fund(packet(1), "sender", 500).await.unwrap();
+    assert_eq!(mesh.bank.escrow(packet(1)), 500);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_again_when_nothing_can_follow_it() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    mesh.bank.fail([Fault::LostAnswer]);
+    for _ in 0..2 {
+        let failed = transfer.fund(packet(1), "sender", 500).await.unwrap_err();
+        assert_eq!(failed.code(), Code::Unavailable);
+    }
+    assert_eq!(mesh.bank.calls(), 1, "nobody posts while a posting may be under way");
+    mesh.clock.advance(WINDOW);
+    let order = transfer.fund(packet(1), "sender", 500).await.unwrap();
+    assert_eq!(order.state(), OrderState::Posted);
+    assert_eq!(mesh.bank.escrow(packet(1)), 500);
+}
+
+/// The first call is refused, but hears of it late; meanwhile a deposit comes in and a second call for the same packet, by
+/// another instance. It must not be posted, for the first will record the refusal.
+#[tokio::test]
+async fn a_refusal_on_its_way_keeps_others_from_posting() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    let other = mesh.start().await;
+    mesh.bank.deposit("poor", 0);
+    mesh.bank.fail([Fault::LateAnswer]);
+    let first = transfer.fund(packet(1), "poor", 100);
+    let second = async {
+        testkit::eventually("the first is at the ledger", async || {
+            (mesh.bank.calls() == 1).then_some(())
+        })
+        .await;
+        mesh.bank.deposit("poor", 100);
+        let second = other.fund(packet(1), "poor", 100).await;
+        mesh.bank.let_go();
+        second
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(status::reason(&first.unwrap_err()), "INSUFFICIENT_FUNDS");
+    assert_eq!(second.unwrap_err().code(), Code::Unavailable);
+    let repeated = other.fund(packet(1), "poor", 100).await.unwrap_err();
+    assert_eq!(status::reason(&repeated), "INSUFFICIENT_FUNDS");
+    assert!(!mesh.bank.has(TransferId::fund(packet(1))));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_changes_nothing() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    mesh.bank.fail([Fault::LateAnswer]);
+    let call = transfer.fund(packet(1), "sender", 500);
+    assert!(tokio::time::timeout(Duration::from_millis(100), call).await.is_err());
+    testkit::eventually("the ledger has it", async || (mesh.bank.calls() == 1).then_some(())).await;
+    mesh.bank.let_go();
+    testkit::eventually("the order is posted", async || {
+        let orders = transfer.orders(packet(1)).await;
+        (orders[0].state() == OrderState::Posted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_calls_at_once_have_one_outcome() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    let other = mesh.start().await;
+    for n in 0..10 {
+        let sender = format!("s{n}");
+        mesh.bank.deposit(&sender, 99);
+        let calls = (0..8).map(|call| {
+            let (at, bank, sender) = (if call % 2 == 0 { &transfer } else { &other }, &mesh.bank, &sender);
+            async move {
+                if call == 3 {
+                    bank.deposit(sender, 1);
+                }
+                testkit::eventually("an answer", async || match at.fund(packet(n), sender, 100).await {
+                    Err(failed) if failed.code() == Code::Unavailable => None,
+                    answer => Some(answer.is_ok()),
+                })
+                .await
+            }
+        });
+        let answers = futures::future::join_all(calls).await;
+        let posted = mesh.bank.has(TransferId::fund(packet(n)));
+        assert!(
+            answers.iter().all(|answer| *answer == posted),
+            "{answers:?}, posted: {posted}"
+        );
+    }
+}
+
+/// The whole process dies at any instruction: the repeat, once nothing can follow, has the one effect.
+#[tokio::test]
+async fn cut_off_at_every_await_it_is_funded_once() {
+    let mesh = Mesh::new().await;
+    mesh.bank.deposit("sender", 1_000_000);
+    let ports = mesh.ports().await;
+    for polls in 1_u8.. {
+        let (packet, sender) = (packet(polls), "sender".parse::<id::UserId>().unwrap());
+        let fund = Fund::new(
+            ports.clone(),
+            Process::new(),
+            uuid::Uuid::from_u128(u128::from(polls) << 64),
+        );
+        let done = cut_after(polls.into(), fund.fund(packet, sender.clone(), 100)).await;
+        mesh.clock.advance(WINDOW);
+        let order = fund.fund(packet, sender, 100).await.unwrap();
+        assert_eq!(order.state, transfer::domain::State::Posted);
+        assert_eq!(mesh.bank.escrow(packet), 100, "cut after {polls} polls");
+        if done.is_some() {
+            assert!(polls > 3);
+            break;
+        }
+    }
+}
