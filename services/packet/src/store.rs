@@ -1,0 +1,97 @@
+//! The ports to what the service remembers.
+//!
+//! Two of them, because the rows behind them will not always share a database: a sender's requests and daily sums live
+//! with the sender, a packet lives with its partition. So no method touches both, and a use case that needs both must be
+//! right when it stops between them.
+//!
+//! All methods may be dropped at any await; what was not committed then never was. Errors are
+//! [`sql::Error`](::sql::Error): *driver* means that nothing changed, *outcome unknown* that repeating the call finds out,
+//! *inconsistent* that a person must look.
+
+use async_trait::async_trait;
+use clock::Timestamp;
+use id::{GroupId, PacketId, RequestId, UserId};
+use paging::Page;
+
+use crate::domain::{DailyLimits, DailyUse, Packet, Phase, Reservation, State};
+
+#[cfg(test)]
+pub(crate) mod contract;
+pub mod sql;
+
+/// What became of a reservation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// The request has a packet: the one offered, or the one that an earlier attempt reserved.
+    Held(Reservation),
+    /// The day is full; this is what the sender has sent in it. Nothing changed.
+    DayFull(DailyUse),
+}
+
+/// The sends of each sender, by the client's name for them, and the sender's daily sums.
+#[async_trait]
+pub trait Requests: Send + Sync + 'static {
+    /// What was reserved for a request; `None` if nothing was. Reads only.
+    async fn find(&self, sender: &UserId, request: &RequestId) -> ::sql::Result<Option<Reservation>>;
+
+    /// Reserves a packet for a request and counts it in the sender's day, in one transaction. Idempotent by (sender,
+    /// request): the first reservation stays, is returned to every later attempt, and counts once.
+    async fn reserve(&self, offer: &Reservation, limits: DailyLimits) -> ::sql::Result<Reserved>;
+
+    /// Takes a rejected packet out of its sender's day, in one transaction. Idempotent: it is taken out once. Nothing
+    /// happens for an unknown packet.
+    async fn release(&self, sender: &UserId, packet: PacketId) -> ::sql::Result<()>;
+}
+
+/// Whose packets are listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Sent by a user.
+    Sender(UserId),
+    /// Sent to a group.
+    Group(GroupId),
+}
+
+/// A packet that this instance drives until the lease runs out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leased {
+    /// The packet as it was when it was leased.
+    pub packet: Packet,
+    /// When others may take it; also what tells this lease from any other.
+    pub until: Timestamp,
+    /// How often driving it failed since it last moved.
+    pub attempts: u32,
+}
+
+/// Packets, each with the instant at which it wants attention next: a FUNDING packet when its send should be done, an
+/// ACTIVE one at its expiry. Whoever drives a packet moves that instant ahead, and so keeps others away for a while: a
+/// lease that nobody has to give back. The lease saves work; it decides nothing. Two that drive the same packet do no
+/// harm, because each step is idempotent.
+#[async_trait]
+pub trait Packets: Send + Sync + 'static {
+    /// Records a new packet, due for recovery at `due`. Idempotent by packet id: the first insertion decides the packet,
+    /// with its seed, and is returned to every later one.
+    async fn insert(&self, packet: &Packet, due: Timestamp) -> ::sql::Result<Packet>;
+
+    /// The packets that exist, in no order, each once; unknown ids are left out.
+    async fn get(&self, ids: &[PacketId]) -> ::sql::Result<Vec<Packet>>;
+
+    /// Packets newest first, from behind the page's key on: one more than its size, if there are so many.
+    async fn list(&self, of: &Of, page: &Page<PacketId>) -> ::sql::Result<Vec<Packet>>;
+
+    /// Moves a packet from the state it has in `packet` to `next`; `false` if it is no longer there, and nothing
+    /// changed. Sets when it is due as [`Packet::due`] says.
+    async fn change(&self, packet: &Packet, next: &State) -> ::sql::Result<bool>;
+
+    /// Leases up to `limit` packets in one of `phases` that are due at `now`, the longest waiting first, until
+    /// `until`, in one transaction. Two callers never get the same packet under one lease.
+    async fn lease(&self, phases: &[Phase], now: Timestamp, until: Timestamp, limit: u64)
+    -> ::sql::Result<Vec<Leased>>;
+
+    /// Ends a lease after a failure: the packet is due again at `due` and has one more attempt behind it. Nothing
+    /// happens if the packet moved or someone else leased it meanwhile.
+    async fn postpone(&self, leased: &Leased, due: Timestamp) -> ::sql::Result<()>;
+
+    /// When the next packet in one of `phases` is due; `None` if there is none. May be in the past.
+    async fn next_due(&self, phases: &[Phase]) -> ::sql::Result<Option<Timestamp>>;
+}

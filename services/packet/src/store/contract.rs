@@ -1,0 +1,296 @@
+//! What every implementation of the ports keeps.
+
+use std::time::Duration;
+
+use clock::Timestamp;
+use id::{PacketId, UserId};
+use paging::Page;
+
+use super::{Of, Packets, Requests, Reserved};
+use crate::domain::{
+    Audience, Closed, DailyLimits, DailyUse, Packet, Phase, Rejection, Reservation, State,
+    fixture::{limits, noon, order, packet_of},
+};
+
+fn offer(sender: &str, request: &str, number: u8) -> Reservation {
+    limits().decide(&order(sender, request), PacketId::new(1_000, &[number; 10]), noon())
+}
+
+/// [`Requests`] over an empty store. The fixture's day holds 3 packets and 250 fen; each packet has 100 fen.
+pub async fn requests(store: &impl Requests) {
+    let daily = limits().daily;
+    let alice: UserId = "alice".parse().unwrap();
+    let first = offer("alice", "r1", 1);
+    assert_eq!(store.find(&alice, &first.request_id).await.unwrap(), None);
+    assert_eq!(
+        store.reserve(&first, daily).await.unwrap(),
+        Reserved::Held(first.clone())
+    );
+    assert_eq!(
+        store.find(&alice, &first.request_id).await.unwrap().as_ref(),
+        Some(&first)
+    );
+
+    // A later attempt gets the first reservation, whatever it offers, and counts nothing.
+    for _ in 0..3 {
+        let other = offer("alice", "r1", 9);
+        assert_eq!(
+            store.reserve(&other, daily).await.unwrap(),
+            Reserved::Held(first.clone())
+        );
+    }
+    // The same name from another sender is another request.
+    let bobs = offer("bob", "r1", 8);
+    assert_eq!(store.reserve(&bobs, daily).await.unwrap(), Reserved::Held(bobs.clone()));
+
+    let second = offer("alice", "r2", 2);
+    assert_eq!(
+        store.reserve(&second, daily).await.unwrap(),
+        Reserved::Held(second.clone())
+    );
+    // A third would be 300 fen.
+    let third = offer("alice", "r3", 3);
+    let full = Reserved::DayFull(DailyUse {
+        count: 2,
+        total_fen: 200,
+    });
+    assert_eq!(store.reserve(&third, daily).await.unwrap(), full);
+    assert_eq!(store.find(&alice, &third.request_id).await.unwrap(), None);
+    // What is held stays held on a full day, and another day is empty.
+    assert_eq!(
+        store.reserve(&second, daily).await.unwrap(),
+        Reserved::Held(second.clone())
+    );
+    let tomorrow = Reservation {
+        day: third.day + 1,
+        ..third.clone()
+    };
+    assert_eq!(
+        store.reserve(&tomorrow, daily).await.unwrap(),
+        Reserved::Held(tomorrow.clone())
+    );
+
+    // A release makes room, once.
+    for _ in 0..3 {
+        store.release(&alice, second.packet_id).await.unwrap();
+    }
+    store.release(&alice, PacketId::new(1, &[99; 10])).await.unwrap();
+    let fourth = offer("alice", "r4", 4);
+    assert_eq!(store.reserve(&fourth, daily).await.unwrap(), Reserved::Held(fourth));
+    let full = Reserved::DayFull(DailyUse {
+        count: 2,
+        total_fen: 200,
+    });
+    assert_eq!(store.reserve(&offer("alice", "r5", 5), daily).await.unwrap(), full);
+    // The released request is still known.
+    assert_eq!(store.find(&alice, &second.request_id).await.unwrap(), Some(second));
+    // The count is a limit of its own.
+    let narrow = DailyLimits {
+        count: 1,
+        total_fen: i64::MAX,
+    };
+    let full = Reserved::DayFull(DailyUse {
+        count: 1,
+        total_fen: 100,
+    });
+    assert_eq!(store.reserve(&offer("bob", "r2", 6), narrow).await.unwrap(), full);
+}
+
+async fn now_at(store: &impl Packets, packet: &Packet) -> Packet {
+    store.get(&[packet.id()]).await.unwrap().pop().expect("a packet")
+}
+
+/// [`Packets`] over an empty store.
+pub async fn packets(store: &impl Packets) {
+    insertion(store).await;
+    life(store).await;
+    rejection(store).await;
+    leases(store).await;
+    lists(store).await;
+}
+
+async fn insertion(store: &impl Packets) {
+    let mut exclusive = order("ivy", "i1");
+    exclusive.audience = Audience::User("bob".parse().unwrap());
+    exclusive.share_cap_fen = 60;
+    exclusive.passphrase = Some("芝麻开门".into());
+    for (order, number) in [(exclusive, 1), (order("ivy", "i2"), 2)] {
+        let packet = packet_of(&order, number);
+        assert_eq!(store.get(&[packet.id()]).await.unwrap(), []);
+        assert_eq!(store.insert(&packet, noon()).await.unwrap(), packet);
+        assert_eq!(now_at(store, &packet).await, packet);
+        // The first insertion decides the seed.
+        let other = Packet {
+            seed: split::Seed::from_bytes([0; 32]),
+            ..packet.clone()
+        };
+        assert_eq!(store.insert(&other, noon()).await.unwrap(), packet);
+        assert_eq!(now_at(store, &packet).await, packet);
+        assert!(store.change(&packet, &State::Rejected(refusal())).await.unwrap());
+    }
+    assert_eq!(store.get(&[]).await.unwrap(), []);
+}
+
+fn refusal() -> Rejection {
+    Rejection {
+        reason: "INSUFFICIENT_FUNDS".to_owned(),
+        balance_fen: Some(99),
+    }
+}
+
+/// Each change applies once, and only to the state it was derived from.
+async fn life(store: &impl Packets) {
+    let closed = Closed {
+        opened_count: 1,
+        opened_fen: 10,
+        close_time: clock::after(noon(), Duration::from_hours(24)),
+    };
+    let mut packet = store.insert(&packet_of(&order("leo", "l1"), 11), noon()).await.unwrap();
+    let steps = [
+        State::Active,
+        State::Closing(None),
+        State::Closing(Some(closed)),
+        State::Completed {
+            closed,
+            refunded_fen: 90,
+        },
+    ];
+    for next in steps {
+        assert!(store.change(&packet, &next).await.unwrap(), "{next:?}");
+        assert!(!store.change(&packet, &next).await.unwrap(), "{next:?}");
+        packet.state = next;
+        assert_eq!(now_at(store, &packet).await, packet);
+    }
+    // The sums of a close stay as they were first recorded.
+    let late = Packet {
+        state: State::Closing(None),
+        ..packet.clone()
+    };
+    let other = Closed {
+        opened_count: 2,
+        opened_fen: 20,
+        ..closed
+    };
+    assert!(!store.change(&late, &State::Closing(Some(other))).await.unwrap());
+    assert_eq!(now_at(store, &packet).await, packet);
+}
+
+async fn rejection(store: &impl Packets) {
+    for (number, balance_fen) in [(21, Some(99)), (22, None)] {
+        let mut packet = store
+            .insert(&packet_of(&order("ron", "x"), number), noon())
+            .await
+            .unwrap();
+        let rejected = State::Rejected(Rejection {
+            balance_fen,
+            ..refusal()
+        });
+        assert!(store.change(&packet, &rejected).await.unwrap());
+        // Never funds later.
+        assert!(!store.change(&packet, &State::Active).await.unwrap());
+        packet.state = rejected;
+        assert_eq!(now_at(store, &packet).await, packet);
+    }
+}
+
+async fn leases(store: &impl Packets) {
+    const ALL: [Phase; 3] = [Phase::Funding, Phase::Active, Phase::Closing];
+    let at = |seconds: u64| clock::after(noon(), Duration::from_secs(seconds));
+    assert_eq!(store.next_due(&ALL).await.unwrap(), None);
+    let mut inserted = Vec::new();
+    for number in 31..36 {
+        let order = order("lea", &format!("l{number}"));
+        let due = at(u64::from(36 - number)); // the last is due first
+        inserted.push(store.insert(&packet_of(&order, number), due).await.unwrap());
+    }
+    assert_eq!(store.next_due(&ALL).await.unwrap(), Some(at(1)));
+    assert_eq!(store.next_due(&[Phase::Active]).await.unwrap(), None);
+    assert_eq!(store.lease(&ALL, noon(), at(60), 9).await.unwrap(), []);
+    assert_eq!(store.lease(&[Phase::Active], at(9), at(60), 9).await.unwrap(), []);
+
+    // The longest waiting first, no more than asked for, nothing twice.
+    let first = store.lease(&ALL, at(9), at(60), 2).await.unwrap();
+    let ids: Vec<_> = first.iter().map(|leased| leased.packet.id()).collect();
+    assert_eq!(ids, [inserted[4].id(), inserted[3].id()]);
+    assert!(
+        first
+            .iter()
+            .all(|leased| leased.until == at(60) && leased.attempts == 0)
+    );
+    let second = store.lease(&ALL, at(9), at(61), 9).await.unwrap();
+    assert_eq!(second.len(), 3);
+    assert!(second.iter().all(|leased| !ids.contains(&leased.packet.id())));
+    assert_eq!(store.lease(&ALL, at(9), at(62), 9).await.unwrap(), []);
+
+    // A lease runs out by itself, and whoever held it can no longer postpone.
+    let again = store.lease(&ALL, at(60), at(90), 9).await.unwrap();
+    assert_eq!(again.len(), 2);
+    store.postpone(&first[0], at(10)).await.unwrap();
+    assert_eq!(store.next_due(&ALL).await.unwrap(), Some(at(61)));
+    // The holder can; the failure is counted until the packet moves.
+    store.postpone(&again[0], at(10)).await.unwrap();
+    let retried = store.lease(&ALL, at(10), at(95), 9).await.unwrap();
+    assert_eq!((retried.len(), retried[0].attempts), (1, 1));
+    let packet = &retried[0].packet;
+    assert!(store.change(packet, &State::Active).await.unwrap());
+    // An active packet is due when it expires, a final one never.
+    assert_eq!(
+        store.next_due(&[Phase::Active]).await.unwrap(),
+        Some(packet.terms.expire_time)
+    );
+    let expiry = packet.terms.expire_time;
+    let expired = store
+        .lease(
+            &[Phase::Active],
+            expiry,
+            clock::after(expiry, Duration::from_secs(1)),
+            9,
+        )
+        .await
+        .unwrap();
+    assert_eq!((expired.len(), expired[0].attempts), (1, 0));
+    let mut active = expired[0].packet.clone();
+    assert!(store.change(&active, &State::Closing(None)).await.unwrap());
+    // The lease lasts through the steps that follow.
+    assert_eq!(store.lease(&ALL, expiry, Timestamp::MAX, 9).await.unwrap().len(), 4);
+    active.state = State::Closing(None);
+    for packet in inserted.iter().filter(|packet| packet.id() != active.id()) {
+        assert!(store.change(packet, &State::Rejected(refusal())).await.unwrap());
+    }
+    assert_eq!(store.next_due(&[Phase::Funding]).await.unwrap(), None);
+}
+
+async fn lists(store: &impl Packets) {
+    let mut sent = Vec::new();
+    for number in 41..48 {
+        let mut order = order("lin", &format!("l{number}"));
+        if number % 2 == 0 {
+            order.audience = Audience::Group("g-lin".parse().unwrap());
+        }
+        sent.push(store.insert(&packet_of(&order, number), noon()).await.unwrap());
+    }
+    sent.reverse(); // newest first: ids ascend with their number
+    let to_group: Vec<_> = sent
+        .iter()
+        .filter(|packet| packet.terms.audience != Audience::Anyone)
+        .cloned()
+        .collect();
+    for (of, all) in [
+        (Of::Sender("lin".parse().unwrap()), sent),
+        (Of::Group("g-lin".parse().unwrap()), to_group),
+        (Of::Sender("nobody".parse().unwrap()), vec![]),
+        (Of::Group("lin".parse().unwrap()), vec![]),
+    ] {
+        let (mut page, mut seen) = (Page { size: 2, after: None }, Vec::new());
+        loop {
+            let rows = store.list(&of, &page).await.unwrap();
+            let more = rows.len() > page.size;
+            seen.extend(rows.into_iter().take(page.size));
+            page.after = seen.last().map(Packet::id);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen, all);
+    }
+}
