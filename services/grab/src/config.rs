@@ -1,0 +1,248 @@
+//! What the service is told, as text and understood.
+
+use std::{
+    fs,
+    num::{NonZeroU16, NonZeroUsize},
+    time::Duration,
+};
+
+use clap::Args;
+use id::Partition;
+use runtime::config::{Faults, ServerConfig, ServerSettings};
+use secrecy::{ExposeSecret, SecretString};
+use tonic::transport::Endpoint;
+
+use crate::{
+    domain::{voucher::KeyRing, year::UtcOffset},
+    gate::Timing,
+    writer::Width,
+};
+
+/// The longest that a voucher may be good: shares that somebody holds and never opens are kept from everyone else.
+const MAX_VOUCHER_TTL: Duration = Duration::from_hours(1);
+/// The most lanes: one writer each, and no engine commits faster with more.
+const MAX_LANES: usize = 64;
+/// The largest queue of a lane: some 300 bytes an ask.
+const MAX_QUEUE: usize = 1_000_000;
+/// The largest batch: its rows stay well below what engines bind in one statement.
+const MAX_BATCH: usize = 3_000;
+
+/// The settings.
+#[derive(Clone, Debug, Args)]
+pub struct Settings {
+    /// What every server is told
+    #[command(flatten)]
+    pub server: ServerSettings,
+    /// Database URL
+    #[arg(long, value_name = "URL", default_value = "sqlite://data/grab.db")]
+    pub database_url: String,
+    /// Address of the account service
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    pub account_url: String,
+    /// Keys that sign vouchers, as id:hex of 32 bytes, comma-separated; the first signs, all verify. Required, here or in
+    /// a file. Secret
+    #[arg(
+        long,
+        value_name = "KEYS",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    pub voucher_keys: String,
+    /// File that holds the voucher keys, in the same form
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
+    pub voucher_keys_file: String,
+    /// How long a voucher can be opened before its share goes back to the pool
+    #[arg(long, value_name = "SPAN", default_value = "30s")]
+    pub voucher_ttl: String,
+    /// How much later than the voucher lapses its share goes back, so that clocks may differ
+    #[arg(long, value_name = "SPAN", default_value = "2s")]
+    pub lapse_grace: String,
+    /// Into how many partitions packets are spread, 1 to 65535. Fixed at the first start
+    #[arg(long, value_name = "N", default_value_t = Partition::DEFAULT_COUNT.to_string())]
+    pub partitions: String,
+    /// How many lanes write claims at once, 1 to 64. SQLite has one writer
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub writer_lanes: String,
+    /// How many opens may wait in a lane before more are refused, 1 to 1000000
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub writer_queue: String,
+    /// How many opens one transaction takes at most, 1 to 3000
+    #[arg(long, value_name = "N", default_value = "500")]
+    pub writer_batch: String,
+    /// How often to look for claims that other processes wrote
+    #[arg(long, value_name = "SPAN", default_value = "1s")]
+    pub tail_poll: String,
+    /// Offset from UTC at which a calendar year begins
+    #[arg(long, value_name = "OFFSET", default_value = "+08:00", allow_hyphen_values = true)]
+    pub utc_offset: String,
+}
+
+/// [`Settings`], understood.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every server is told.
+    pub(crate) server: ServerConfig,
+    /// Database URL; may hold a password.
+    pub(crate) database_url: SecretString,
+    /// The account service.
+    pub(crate) account: Endpoint,
+    /// The keys that sign vouchers.
+    pub(crate) keys: KeyRing,
+    /// How long reservations live.
+    pub(crate) timing: Timing,
+    /// Into how many partitions packets are spread.
+    pub(crate) partitions: NonZeroU16,
+    /// How wide and how deep the writer is.
+    pub(crate) width: Width,
+    /// How often to look for claims that other processes wrote.
+    pub(crate) tail_poll: Duration,
+    /// When a year begins.
+    pub(crate) utc_offset: UtcOffset,
+}
+
+impl Settings {
+    /// The settings, understood; every fault is noted.
+    pub fn check(&self, faults: &mut Faults) -> Option<Config> {
+        let server = self.server.check(faults);
+        let account = faults.endpoint("account_url", &self.account_url);
+        let keys = self.keys(faults);
+        let voucher_ttl = span(
+            faults,
+            "voucher_ttl",
+            &self.voucher_ttl,
+            Duration::from_secs(1)..=MAX_VOUCHER_TTL,
+        );
+        let lapse_grace = span(
+            faults,
+            "lapse_grace",
+            &self.lapse_grace,
+            Duration::ZERO..=MAX_VOUCHER_TTL,
+        );
+        let partitions = faults.parse("partitions", &self.partitions);
+        let lanes = count(faults, "writer_lanes", &self.writer_lanes, MAX_LANES);
+        let queue = count(faults, "writer_queue", &self.writer_queue, MAX_QUEUE);
+        let batch = count(faults, "writer_batch", &self.writer_batch, MAX_BATCH);
+        let poll_range = Duration::from_millis(10)..=Duration::from_mins(1);
+        let tail_poll = span(faults, "tail_poll", &self.tail_poll, poll_range);
+        let utc_offset = faults.parse("utc_offset", &self.utc_offset);
+        Some(Config {
+            server: server?,
+            database_url: self.database_url.clone().into(),
+            account: account?,
+            keys: keys?,
+            timing: Timing {
+                voucher_ttl: voucher_ttl?,
+                lapse_grace: lapse_grace?,
+            },
+            partitions: partitions?,
+            width: Width {
+                lanes: lanes?,
+                queue: queue?,
+                batch: batch?,
+            },
+            tail_poll: tail_poll?,
+            utc_offset: utc_offset?,
+        })
+    }
+
+    /// The key ring, from the setting or from its file. No fault repeats what it read: it is secret.
+    fn keys(&self, faults: &mut Faults) -> Option<KeyRing> {
+        let (setting, text) = match (self.voucher_keys.as_str(), self.voucher_keys_file.as_str()) {
+            (keys, "") => ("voucher_keys", SecretString::from(keys)),
+            ("", file) => match fs::read_to_string(file) {
+                Ok(text) => ("voucher_keys_file", SecretString::from(text)),
+                Err(fault) => {
+                    faults.add("voucher_keys_file", format!("cannot read {file}: {fault}"));
+                    return None;
+                }
+            },
+            _ => {
+                faults.add("voucher_keys_file", "must not be set together with voucher-keys");
+                return None;
+            }
+        };
+        let ring = text.expose_secret().parse();
+        ring.map_err(|fault| faults.add(setting, fault)).ok()
+    }
+}
+
+fn span(faults: &mut Faults, setting: &str, text: &str, range: std::ops::RangeInclusive<Duration>) -> Option<Duration> {
+    let span = faults.duration(setting, text)?;
+    if !range.contains(&span) {
+        faults.add(
+            setting,
+            format!("`{text}`: must be {:?} to {:?}", range.start(), range.end()),
+        );
+        return None;
+    }
+    Some(span)
+}
+
+fn count(faults: &mut Faults, setting: &str, text: &str, max: usize) -> Option<NonZeroUsize> {
+    let count = faults.parse::<NonZeroUsize>(setting, text)?;
+    if count.get() > max {
+        faults.add(setting, format!("`{text}`: must be at most {max}"));
+        return None;
+    }
+    Some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::config::defaults;
+
+    fn check(settings: &Settings) -> Result<Config, String> {
+        let mut faults = Faults::default();
+        let config = settings.check(&mut faults);
+        faults.finish(config).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn nothing_but_the_keys_must_be_given() {
+        let mut settings: Settings = defaults();
+        let faults = check(&settings).unwrap_err();
+        assert!(
+            faults.contains("1 fault") && faults.contains("voucher-keys: must hold at least one key"),
+            "{faults}"
+        );
+        settings.voucher_keys = format!("k1:{}", "c0de".repeat(16));
+        let config = check(&settings).unwrap();
+        assert_eq!(config.partitions, Partition::DEFAULT_COUNT);
+        assert!(!format!("{config:?}").contains("c0de"), "a secret is shown");
+    }
+
+    #[test]
+    fn keys_come_from_a_file_or_from_the_setting_but_not_both() {
+        let dir = testkit::Dir::new();
+        let file = dir.path().join("keys");
+        let mut settings: Settings = defaults();
+        settings.voucher_keys_file = file.display().to_string();
+        assert!(check(&settings).unwrap_err().contains("cannot read"));
+        fs::write(&file, format!("k1:{}\n", "ab".repeat(32))).unwrap();
+        check(&settings).unwrap();
+        settings.voucher_keys = format!("k1:{}", "ab".repeat(32));
+        assert!(check(&settings).unwrap_err().contains("together"));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let settings = Settings {
+            account_url: "account".to_owned(),
+            voucher_keys: "k1:secret".to_owned(),
+            voucher_ttl: "2h".to_owned(),
+            lapse_grace: "soon".to_owned(),
+            partitions: "0".to_owned(),
+            writer_lanes: "65".to_owned(),
+            writer_queue: "-1".to_owned(),
+            writer_batch: "5000".to_owned(),
+            tail_poll: "1ms".to_owned(),
+            utc_offset: "8".to_owned(),
+            ..defaults()
+        };
+        let faults = check(&settings).unwrap_err();
+        assert!(faults.contains("has 10 fault(s)"), "{faults}");
+        assert!(!faults.contains("secret"), "{faults}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The grab service as a program.
+
+fn main() -> std::process::ExitCode {
+    runtime::run::<grab::Grab>()
+}

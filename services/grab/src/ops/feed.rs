@@ -1,0 +1,162 @@
+//! Following the claim log: a partition's, or one packet's part of it.
+//!
+//! Every stream reads pages from the store and remembers nothing but its position, so that a slow reader costs no
+//! memory: it is simply not asked to read on. All streams end when the process stops.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, TryStreamExt, stream};
+use id::{PacketId, Partition};
+use runtime::Process;
+use tokio::sync::watch;
+
+use super::Error;
+use crate::{
+    domain::claim::{Claim, Head, Progress},
+    heads::Heads,
+    packets::Packets,
+    store::{ClaimStore, LogStore},
+};
+
+/// Claims of one packet that a watcher reads at a time.
+const WATCH_PAGE: u64 = 200;
+/// How long a watcher rests between two reads. A partition's head moves with every commit, mostly for other packets; this
+/// bounds what a watcher costs, and adds this much to what it sees late.
+const WATCH_REST: Duration = Duration::from_millis(50);
+
+/// Follows the claim log.
+#[derive(Clone)]
+pub struct Feed {
+    /// The packets in memory.
+    pub packets: Arc<Packets>,
+    /// The claims by packet.
+    pub claims: Arc<dyn ClaimStore>,
+    /// The claims by partition.
+    pub log: Arc<dyn LogStore>,
+    /// Who tells that there is more.
+    pub heads: Arc<Heads>,
+    /// Who tells that it is over.
+    pub process: Process,
+}
+
+/// From where a partition's log is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Tail {
+    /// The partition, one that there is.
+    pub partition: Partition,
+    /// Behind this position.
+    pub after_seq: i64,
+    /// Whether to wait for more at the end.
+    pub follow: bool,
+    /// At most this many claims at a time, above zero.
+    pub max_batch: u64,
+}
+
+/// What a watcher sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A share was opened.
+    Claim(Claim),
+    /// Nothing follows any more.
+    Ended(Progress),
+}
+
+impl Feed {
+    /// The claims of a partition, in order and without gaps (LOG-1), never an empty stretch.
+    pub async fn tail(
+        &self,
+        tail: Tail,
+    ) -> Result<impl Stream<Item = Result<Vec<Claim>, Error>> + Send + use<>, Error> {
+        let head = self.follow(tail.partition)?;
+        let known = head.borrow().last_seq();
+        if tail.after_seq > known {
+            // Another process may have written since the last poll.
+            let heads = self.log.heads().await?;
+            let last = heads.iter().find(|head| head.partition == tail.partition);
+            let last_seq = last.map_or(0, Head::last_seq);
+            if tail.after_seq > last_seq {
+                return Err(Error::BeyondEnd { last_seq });
+            }
+        }
+        let state = (self.clone(), tail, head);
+        Ok(stream::try_unfold(state, |(feed, mut tail, mut head)| async move {
+            while !feed.process.is_stopping() {
+                // Seen before reading: what commits after the read wakes us again.
+                let last_seq = head.borrow_and_update().last_seq();
+                if !tail.follow || last_seq > tail.after_seq {
+                    let claims = feed.log.log(tail.partition, tail.after_seq, tail.max_batch).await?;
+                    if let Some(last) = claims.last() {
+                        tail.after_seq = last.seq;
+                        return Ok(Some((claims, (feed, tail, head))));
+                    }
+                }
+                if !tail.follow || !feed.moved(&mut head).await {
+                    break;
+                }
+            }
+            Ok(None)
+        }))
+    }
+
+    /// The claims of a packet: those there are, then each new one, then how it ended.
+    pub async fn watch(
+        &self,
+        packet_id: PacketId,
+    ) -> Result<impl Stream<Item = Result<Sight, Error>> + Send + use<>, Error> {
+        let packet = self.packets.get(packet_id).await?;
+        let head = self.follow(packet.partition())?;
+        let state = (self.clone(), head, Some(0));
+        let pages = stream::try_unfold(state, move |(feed, mut head, position)| async move {
+            let Some(after_seq) = position else {
+                return Ok(None); // the end was told
+            };
+            let seen = feed.look(packet_id, after_seq, &mut head).await?;
+            Ok::<_, Error>(seen.map(|(sights, position)| {
+                let sights = stream::iter(sights.into_iter().map(Ok));
+                (sights, (feed, head, position))
+            }))
+        });
+        Ok(pages.try_flatten())
+    }
+
+    /// Waits until there is something to see of a packet behind `after_seq`, and says where to look next, if anywhere;
+    /// `None` if the process stops first.
+    async fn look(
+        &self,
+        packet_id: PacketId,
+        after_seq: i64,
+        head: &mut watch::Receiver<Head>,
+    ) -> Result<Option<(Vec<Sight>, Option<i64>)>, Error> {
+        while !self.process.is_stopping() {
+            head.mark_unchanged(); // before reading: what commits after the read wakes us again
+            let found = self.claims.claims(packet_id, after_seq, WATCH_PAGE).await?;
+            let (progress, claims) = found.ok_or(Error::UnknownPacket(packet_id))?;
+            let has_ended = progress.has_ended() && (claims.len() as u64) < WATCH_PAGE;
+            let last_seq = claims.last().map_or(after_seq, |claim| claim.seq);
+            let mut sights: Vec<_> = claims.into_iter().map(Sight::Claim).collect();
+            if has_ended {
+                sights.push(Sight::Ended(progress));
+            }
+            if !sights.is_empty() {
+                return Ok(Some((sights, (!has_ended).then_some(last_seq))));
+            }
+            if !self.process.pause(WATCH_REST).await || !self.moved(head).await {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn follow(&self, partition: Partition) -> Result<watch::Receiver<Head>, Error> {
+        let fault = || sql::Error::inconsistent(format!("there is no partition {partition}"));
+        Ok(self.heads.follow(partition).ok_or_else(fault)?)
+    }
+
+    /// Waits until the head moves; `false` if the process stops first.
+    async fn moved(&self, head: &mut watch::Receiver<Head>) -> bool {
+        tokio::select! {
+            () = self.process.stopping() => false,
+            moved = head.changed() => moved.is_ok(),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The writer: where a grab's promise becomes a claim.
+//!
+//! Opens and closes queue up in **lanes**; a partition always goes to the same lane. Each lane takes whatever is waiting
+//! and writes it in one transaction (group commit): while one commit is under way, the next batch gathers. Nobody gets
+//! an answer before the commit that holds it (CLAIM-3).
+//!
+//! # Round trips of a batch, however many opens it holds
+//!
+//! | statement | when |
+//! |---|---|
+//! | `BEGIN` | always |
+//! | lock the heads of the partitions concerned, in order | always |
+//! | read tallies, read claims | only for packets without a picture |
+//! | insert claims | if any is new |
+//! | mark the luckiest | if a packet was completed |
+//! | upsert tallies, upsert heads | if anything changed |
+//! | `COMMIT` | if anything changed |
+//!
+//! # What bounds a batch
+//!
+//! `writer_batch` asks (500: beyond that, a batch gains little and its answers wait longer) and, through them, the packets
+//! and partitions they name. What bounds the wait is `writer_queue`: a full lane refuses.
+//!
+//! # Why the picture in memory is right
+//!
+//! Every transaction that writes to a partition increments its head's `version`, and every writer holds the head locked
+//! while it decides. A lane that finds the version it left knows that nobody wrote in between: its pictures are exact and
+//! nothing needs reading. Another version means that another process wrote: the partition's pictures are dropped and
+//! read again inside the same transaction. If a commit fails, or nobody knows whether it did, they are dropped as well.
+//! No leader, no lease: who is wrong finds out before it decides.
+//!
+//! [`lane`] is the loop, [`pictures`] what it remembers.
+
+mod lane;
+mod pictures;
+#[cfg(test)]
+mod tests;
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use clock::SharedClock;
+use id::UserId;
+use runtime::Process;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    domain::{claim::Closing, packet::Packet, picture::Opening},
+    gate::Gate,
+    heads::Heads,
+    store::LogStore,
+};
+use lane::Lane;
+
+/// How wide and how deep the writer is.
+#[derive(Clone, Copy, Debug)]
+pub struct Width {
+    /// How many lanes write at once. More than one only helps an engine that commits in parallel.
+    pub lanes: NonZeroUsize,
+    /// How many asks may wait in a lane.
+    pub queue: NonZeroUsize,
+    /// How many asks one transaction takes.
+    pub batch: NonZeroUsize,
+}
+
+/// What a lane works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where claims are made.
+    pub store: Arc<dyn LogStore>,
+    /// Who hears of them first.
+    pub gate: Arc<dyn Gate>,
+    /// Who follows the log.
+    pub heads: Arc<Heads>,
+    /// The hour.
+    pub clock: SharedClock,
+}
+
+/// Why the writer gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The lane's queue is full: nothing was tried.
+    #[error("too many opens are waiting")]
+    Overloaded,
+    /// The transaction failed or nobody knows whether it did. Repeating the ask is safe and finds out.
+    #[error("the claim log cannot be written just now")]
+    Unavailable,
+    /// What SQL has of this packet contradicts itself: a matter for a person.
+    #[error("the claims of this packet are inconsistent")]
+    Inconsistent,
+}
+
+/// Someone waits for the answer to an ask; the lane notes it as decided and gives it out after the commit.
+struct Pending<A> {
+    packet: Arc<Packet>,
+    decided: Option<Result<A, WriteError>>,
+    reply: oneshot::Sender<Result<A, WriteError>>,
+}
+
+enum Job {
+    Open {
+        user_id: UserId,
+        wanted: Option<u32>,
+        pending: Pending<Opening>,
+    },
+    Close(Pending<Closing>),
+}
+
+/// The way to the lanes. Cheap to clone. The lanes end when the last clone is gone and their queues are empty, so that a
+/// stop writes what was accepted.
+#[derive(Clone)]
+pub struct Writer {
+    lanes: Arc<[mpsc::Sender<Job>]>,
+}
+
+impl Writer {
+    /// Starts the lanes as tasks of `process`.
+    pub fn start(width: Width, ports: &Ports, process: &Process) -> Self {
+        let lanes = (0..width.lanes.get()).map(|_| {
+            let (jobs, queue) = mpsc::channel(width.queue.get());
+            process.spawn("writer lane", Lane::new(ports.clone(), width.batch).run(queue));
+            jobs
+        });
+        Self { lanes: lanes.collect() }
+    }
+
+    /// Opens a share for a user: the voucher's, if that is free. Safe to repeat: the same user gets the same claim.
+    pub async fn open(
+        &self,
+        packet: &Arc<Packet>,
+        user_id: &UserId,
+        wanted: Option<u32>,
+    ) -> Result<Opening, WriteError> {
+        self.ask(packet, |pending| Job::Open {
+            user_id: user_id.clone(),
+            wanted,
+            pending,
+        })
+        .await
+    }
+
+    /// Closes a packet (CLOSE-1). Safe to repeat: the first answer stays.
+    pub async fn close(&self, packet: &Arc<Packet>) -> Result<Closing, WriteError> {
+        self.ask(packet, Job::Close).await
+    }
+
+    async fn ask<A>(&self, packet: &Arc<Packet>, job: impl FnOnce(Pending<A>) -> Job) -> Result<A, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        let lane = usize::from(packet.partition().index()) % self.lanes.len();
+        let job = job(Pending {
+            packet: packet.clone(),
+            decided: None,
+            reply,
+        });
+        self.lanes[lane].try_send(job).map_err(|fault| match fault {
+            mpsc::error::TrySendError::Full(_) => WriteError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => WriteError::Unavailable,
+        })?;
+        // A lane that went away without an answer may or may not have committed.
+        answer.await.unwrap_or(Err(WriteError::Unavailable))
+    }
+}
+
+impl<A> Pending<A> {
+    /// Gives out the answer; `committed` says whether the transaction that it was decided in is durable. Who asked may be
+    /// gone.
+    fn finish(self, committed: Result<(), WriteError>) {
+        let decided = self.decided.unwrap_or(Err(WriteError::Unavailable));
+        let _ = self.reply.send(committed.and(decided));
+    }
+}
+
+impl Job {
+    fn packet(&self) -> &Arc<Packet> {
+        match self {
+            Self::Open { pending, .. } => &pending.packet,
+            Self::Close(pending) => &pending.packet,
+        }
+    }
+
+    /// Whether nobody waits for the answer any more, so that it need not be found.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Open { pending, .. } => pending.reply.is_closed(),
+            Self::Close(pending) => pending.reply.is_closed(),
+        }
+    }
+
+    fn finish(self, committed: Result<(), WriteError>) {
+        match self {
+            Self::Open { pending, .. } => pending.finish(committed),
+            Self::Close(pending) => pending.finish(committed),
+        }
+    }
+}
