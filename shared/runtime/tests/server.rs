@@ -121,7 +121,7 @@ async fn reflection_lists_the_services() {
         ..Default::default()
     };
     let mut client = ServerReflectionClient::new(channel(address));
-    let asked = client.server_reflection_info(tokio_stream::once(ask)).await;
+    let asked = client.server_reflection_info(futures::stream::iter([ask])).await;
     let answer = asked.unwrap().into_inner().message().await.unwrap().unwrap();
     assert!(
         matches!(

@@ -1,0 +1,119 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use id::UserId;
+
+use crate::{command, demo, up};
+
+/// Red packets: the whole mesh in one process, and a client for it
+#[derive(Debug, Parser)]
+#[command(name = "hongbao", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    /// Which gateway, and who calls.
+    #[command(flatten)]
+    pub caller: Caller,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hongbao demo                          see everything at once
+  hongbao up --demo-users               a mesh with alice, bob, carol and dave, on 127.0.0.1:8080
+  hongbao send 100.00 --as alice --shares 4 --to-group friends --greeting 恭喜发财
+  hongbao grab PACKET --as bob --open   grab a share and see what is in it
+  hongbao show PACKET --as bob          who got what
+  hongbao verify PACKET --as bob        was the split fixed before anyone grabbed?
+  hongbao reconcile                     are the books right?
+
+Exit codes: 0 done; 1 refused, failed or not verified; 2 wrong command line.";
+
+/// Which gateway is called, and as whom.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Client options")]
+pub struct Caller {
+    /// Address of the gateway
+    #[arg(
+        long,
+        global = true,
+        env = "HONGBAO_GATEWAY",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub gateway: String,
+    /// User to act as
+    #[arg(long = "as", global = true, env = "HONGBAO_USER", value_name = "USER")]
+    pub user: Option<UserId>,
+    /// Act in the role of an operator; commands for operators do so by themselves
+    #[arg(long, global = true)]
+    pub operator: bool,
+    /// Print one JSON document instead of tables; amounts are whole fen in `*_fen`
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole mesh in this process, until Ctrl-C
+    Up(up::Options),
+    /// Play a demonstration on a mesh of its own and prove that the books are right
+    Demo(demo::Options),
+    /// Everything that calls a gateway.
+    #[command(flatten)]
+    Client(command::Command),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_caller_may_be_named_before_or_after_the_command() {
+        for line in [
+            ["hongbao", "--as", "bob", "--json", "wallet"],
+            ["hongbao", "wallet", "--as", "bob", "--json"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(cli.caller.user, Some("bob".parse().unwrap()));
+            assert!(cli.caller.json && !cli.caller.operator);
+        }
+    }
+
+    #[test]
+    fn what_is_no_user_amount_or_packet_is_refused_before_any_call() {
+        for line in [
+            &["hongbao", "wallet", "--as", "b o b"][..],
+            &["hongbao", "deposit", "bob", "1.234"],
+            &["hongbao", "deposit", "bob", "-1"],
+            &["hongbao", "grab", "not-a-packet"],
+            &["hongbao", "send", "1.00", "--to-user", "bob", "--to-anyone"],
+            &["hongbao", "send", "1.00"],
+            &["hongbao", "send", "1.00", "--to-anyone", "--lifetime", "1 day"],
+            &["hongbao", "send", "1.00", "--to-anyone", "--start", "tomorrow"],
+            &["hongbao", "send", "1.00", "--to-anyone", "--kind", "fair"],
+        ] {
+            let fault = Cli::try_parse_from(line).unwrap_err();
+            assert_eq!(fault.exit_code(), 2, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        fn visit(command: &mut clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+            command.get_subcommands_mut().for_each(visit);
+        }
+        visit(&mut Cli::command());
+    }
+}

@@ -1,0 +1,5 @@
+//! The `hongbao` program; everything is in the library, so that tests reach it.
+
+fn main() -> std::process::ExitCode {
+    hongbao::main()
+}
