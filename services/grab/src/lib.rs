@@ -27,8 +27,6 @@
 //! 6. [`store`], [`peer`], [`packets`]: the ports and what stands behind them.
 //! 7. [`rpc`]: the wire. [`config`] and [`app`]: how it is put together.
 
-#![allow(rustdoc::private_intra_doc_links)] // the documentation is for who works on the crate
-
 mod app;
 mod config;
 mod domain;

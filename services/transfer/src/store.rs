@@ -1,7 +1,7 @@
 //! The store's ports, by who needs them. [`SqlStore`] is all of them.
 //!
 //! Every method is one transaction: it happens completely or not at all, also when its caller goes away meanwhile. After
-//! [`sql::Error::Driver`] nothing has changed; after [`sql::Error::OutcomeUnknown`] it may have; every method that
+//! [`::sql::Error::Driver`] nothing has changed; after [`::sql::Error::OutcomeUnknown`] it may have; every method that
 //! writes may be repeated with the same arguments either way.
 
 mod sql;
