@@ -28,7 +28,7 @@ demo: ## Play five packets on a mesh of its own and reconcile
 
 .PHONY: test
 test: deps ## Run every test
-	cargo nextest run --workspace --all-targets --locked
+	cargo nextest run --workspace --locked
 	cargo test --workspace --doc --locked
 
 .PHONY: lint
