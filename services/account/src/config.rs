@@ -31,10 +31,9 @@ impl Settings {
         let database_url = sql::check_url(&self.database_url)
             .map_err(|fault| faults.add("database_url", fault))
             .ok();
-        database_url?;
         Some(Config {
             server: server?,
-            database_url: self.database_url.clone().into(),
+            database_url: database_url.map(|()| self.database_url.clone().into())?,
         })
     }
 }

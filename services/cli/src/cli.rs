@@ -27,7 +27,8 @@ Examples:
   hongbao verify PACKET --as bob        was the split fixed before anyone grabbed?
   hongbao reconcile                     are the books right?
 
-Exit codes: 0 done; 1 refused, failed or not verified; 2 wrong command line.";
+Exit codes: 0 done or answered, also where a grab won nothing; 1 refused, failed or not verified; 2 wrong command
+line.";
 
 /// Which gateway is called, and as whom.
 #[derive(Clone, Debug, Args)]
@@ -84,6 +85,19 @@ mod tests {
             let cli = Cli::try_parse_from(line).unwrap();
             assert_eq!(cli.caller.user, Some("bob".parse().unwrap()));
             assert!(cli.caller.json && !cli.caller.operator);
+        }
+    }
+
+    #[test]
+    fn the_caller_is_not_the_one_acted_upon() {
+        for line in [
+            &["hongbao", "deposit", "bob", "1", "--as", "ops"][..],
+            &["hongbao", "user", "open", "bob", "--as", "ops"],
+            &["hongbao", "user", "freeze", "bob", "--reason", "x", "--as", "ops"],
+            &["hongbao", "user", "unfreeze", "bob", "--reason", "x", "--as", "ops"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(cli.caller.user, Some("ops".parse().unwrap()), "{line:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -34,11 +34,13 @@ struct Said {
     /// (packet, user) → (share, amount)
     opens: Mutex<HashMap<(String, String), (u32, i64)>>,
     next_send: AtomicUsize,
+    /// Whether the mesh of this round is still there to be asked.
+    alive: AtomicBool,
 }
 
 /// Sends packets, half of which expire within a second or two, until the mesh is gone.
 async fn keep_sending(sender: Caller, said: Arc<Said>) {
-    loop {
+    while said.alive.load(Ordering::Relaxed) {
         tokio::time::sleep(BETWEEN_SENDS).await;
         let n = said.next_send.fetch_add(1, Ordering::Relaxed);
         let lifetime = Duration::from_secs(if n.is_multiple_of(2) { 1 } else { 3600 });
@@ -54,7 +56,7 @@ async fn keep_sending(sender: Caller, said: Arc<Said>) {
 
 /// Grabs and opens whatever was sent last until the mesh is gone, and notes every answer.
 async fn keep_grabbing(caller: Caller, said: Arc<Said>, mut rng: StdRng) {
-    loop {
+    while said.alive.load(Ordering::Relaxed) {
         let packets = said.packets.lock().unwrap().clone();
         let Some(recent) = packets
             .len()
@@ -120,6 +122,7 @@ async fn twenty_kills_lose_nothing_that_was_answered() {
         } else {
             check(&operator, &said).await;
         }
+        said.alive.store(true, Ordering::Relaxed);
         let mut load: Vec<_> = (0..4)
             .map(|n| tokio::spawn(keep_sending(mesh.caller(&people[n]), said.clone())))
             .collect();
@@ -129,6 +132,7 @@ async fn twenty_kills_lose_nothing_that_was_answered() {
         }
         tokio::time::sleep(Duration::from_millis(rng.random_range(20..700))).await;
         mesh.kill();
+        said.alive.store(false, Ordering::Relaxed);
         for task in load {
             task.await.expect("nobody was told two amounts");
         }

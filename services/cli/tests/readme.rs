@@ -56,6 +56,23 @@ async fn the_lines_of_the_readme_work_as_they_stand() {
         }
         said.push_str(&text);
     }
+    assert!(
+        !said.contains("hongbao.account.v1.AccountService"),
+        "only what is served is listed:
+{said}"
+    );
+    let details = Command::new("grpcurl")
+        .args([
+            "-plaintext",
+            &mesh.gateway.to_string(),
+            "describe",
+            "google.rpc.ErrorInfo",
+        ])
+        .status();
+    assert!(
+        details.is_ok_and(|status| status.success()),
+        "grpcurl can read error details"
+    );
     for needle in [
         "hongbao.gateway.v1.RedPacketService",
         "STATE_ACTIVE",

@@ -2,7 +2,10 @@
 //!
 //! Looking is not grabbing: whether someone may grab is decided by grab, from its own copy of the terms.
 
-use proto::terms::v1::{Terms, audience::Who};
+use proto::{
+    packet::v1::State,
+    terms::v1::{Terms, audience::Who},
+};
 use tonic::Status;
 
 use crate::{
@@ -36,6 +39,13 @@ pub fn standing<'a>(caller: &Caller, terms: &'a Terms) -> Standing<'a> {
     }
 }
 
+/// Whether `caller` is told of a packet in this state at all. One that never became ACTIVE is between its sender and the
+/// operators: why somebody's money did not suffice is nobody else's business.
+pub fn is_told(caller: &Caller, state: State, terms: &Terms) -> bool {
+    let never_active = matches!(state, State::Funding | State::Rejected);
+    !never_active || caller.role == Role::Operator || terms.sender_id == caller.user_id.as_str()
+}
+
 /// Lets `caller` look at the packet with these terms, or says `PERMISSION_DENIED` (reason `NOT_IN_AUDIENCE`). Asks
 /// account only where it depends on a group.
 pub async fn admit(accounts: &Accounts, caller: &Caller, terms: &Terms) -> Result<(), Status> {
@@ -64,6 +74,21 @@ mod tests {
             audience: Some(Audience { who }),
             ..Terms::default()
         }
+    }
+
+    #[test]
+    fn a_packet_that_never_was_is_its_senders_affair() {
+        let caller = |name: &str, role| Caller {
+            user_id: name.parse().unwrap(),
+            role,
+        };
+        let terms = terms(Some(Who::Anyone(Anyone {})));
+        for state in [State::Funding, State::Rejected] {
+            assert!(is_told(&caller("sender", Role::User), state, &terms));
+            assert!(is_told(&caller("ops", Role::Operator), state, &terms));
+            assert!(!is_told(&caller("bob", Role::User), state, &terms));
+        }
+        assert!(is_told(&caller("bob", Role::User), State::Active, &terms));
     }
 
     #[test]

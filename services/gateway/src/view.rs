@@ -23,7 +23,7 @@ use proto::{
         ListSentResponse,
     },
     grab::{self, v1::Claim},
-    packet::v1::{ListPacketsRequest, list_packets_request::Of},
+    packet::v1::{ListPacketsRequest, Packet, list_packets_request::Of},
 };
 use tonic::Status;
 
@@ -57,10 +57,7 @@ pub async fn packet(peers: &Peers, caller: &Caller, packet_id: &str) -> Result<G
 
     let terms = terms(&packet)?;
     let concerned = user_ids(&page.claims).chain([&terms.sender_id]).cloned().collect();
-    let ((), display_names) = tokio::try_join!(
-        audience::admit(&peers.account, caller, terms),
-        peers.account.display_names(concerned),
-    )?;
+    let ((), display_names) = tokio::try_join!(admit(peers, caller, &packet), peers.account.display_names(concerned),)?;
 
     if packet.seed.is_empty()
         && let Some(progress) = &page.progress
@@ -87,10 +84,7 @@ pub async fn claims(peers: &Peers, caller: &Caller, request: ListClaimsRequest) 
     let page = page.unwrap_or_default();
 
     let concerned = user_ids(&page.claims).cloned().collect();
-    let ((), display_names) = tokio::try_join!(
-        audience::admit(&peers.account, caller, terms(&packet)?),
-        peers.account.display_names(concerned),
-    )?;
+    let ((), display_names) = tokio::try_join!(admit(peers, caller, &packet), peers.account.display_names(concerned),)?;
     Ok(ListClaimsResponse {
         claims: page.claims,
         display_names,
@@ -101,7 +95,7 @@ pub async fn claims(peers: &Peers, caller: &Caller, request: ListClaimsRequest) 
 /// The feed of a packet. `FAILED_PRECONDITION` (reason `PACKET_NOT_ACTIVE`) where nothing can happen to it yet, or ever.
 pub async fn watch(peers: &Peers, caller: &Caller, packet_id: &str) -> Result<Feed, Status> {
     let packet = peers.packet.get(packet_id).await?;
-    audience::admit(&peers.account, caller, terms(&packet)?).await?;
+    admit(peers, caller, &packet).await?;
     peers.grab.watch(packet_id).await?.ok_or_else(|| {
         status::precondition(
             "PACKET_NOT_ACTIVE",
@@ -178,10 +172,11 @@ pub async fn group(peers: &Peers, user: &UserId, request: GetGroupRequest) -> Re
     })
 }
 
-/// Packets sent to a group, with the names of their senders, for those in it.
+/// Packets sent to a group, with the names of their senders, for those in it. A page may hold fewer than asked for: those
+/// that the caller is not told of are left out.
 pub async fn group_packets(
     peers: &Peers,
-    user: &UserId,
+    caller: &Caller,
     request: ListGroupPacketsRequest,
 ) -> Result<ListGroupPacketsResponse, Status> {
     let page = ListPacketsRequest {
@@ -189,13 +184,15 @@ pub async fn group_packets(
         page_size: request.page_size,
         page_token: request.page_token,
     };
-    let (is_member, page) = tokio::try_join!(
-        peers.account.is_member(&request.group_id, user),
+    let (is_member, mut page) = tokio::try_join!(
+        peers.account.is_member(&request.group_id, &caller.user_id),
         peers.packet.list(page),
     )?;
     if !is_member {
         return Err(not_a_member());
     }
+    page.packets
+        .retain(|packet| terms(packet).is_ok_and(|terms| audience::is_told(caller, packet.state(), terms)));
     let senders = page
         .packets
         .iter()
@@ -217,6 +214,15 @@ pub async fn owns_group(peers: &Peers, user: &UserId, group_id: &str) -> Result<
         "NOT_GROUP_OWNER",
         "only the owner of the group may do this",
     ))
+}
+
+/// Lets `caller` look at `packet`: `NOT_FOUND` where it is not told of it, `PERMISSION_DENIED` where it is for others.
+async fn admit(peers: &Peers, caller: &Caller, packet: &Packet) -> Result<(), Status> {
+    let terms = terms(packet)?;
+    if !audience::is_told(caller, packet.state(), terms) {
+        return Err(status::not_found("packet", &terms.packet_id));
+    }
+    audience::admit(&peers.account, caller, terms).await
 }
 
 fn not_a_member() -> Status {

@@ -24,8 +24,9 @@ const MAX_VOUCHER_TTL: Duration = Duration::from_hours(1);
 const MAX_LANES: usize = 64;
 /// The largest queue of a lane: some 300 bytes an ask.
 const MAX_QUEUE: usize = 1_000_000;
-/// The largest batch: its rows stay well below what engines bind in one statement.
-const MAX_BATCH: usize = 3_000;
+/// The largest batch. Marking the luckiest shares of the packets it completes takes an expression as deep as there are
+/// such packets, and SQLite's limit on depth is 1,000; its rows stay well below what engines bind in one statement.
+const MAX_BATCH: usize = 900;
 
 /// The settings.
 #[derive(Clone, Debug, Args)]
@@ -67,7 +68,7 @@ pub struct Settings {
     /// How many opens may wait in a lane before more are refused, 1 to 1000000
     #[arg(long, value_name = "N", default_value = "10000")]
     pub writer_queue: String,
-    /// How many opens one transaction takes at most, 1 to 3000
+    /// How many opens one transaction takes at most, 1 to 900
     #[arg(long, value_name = "N", default_value = "500")]
     pub writer_batch: String,
     /// How often to look for claims that other processes wrote
@@ -105,6 +106,9 @@ impl Settings {
     /// The settings, understood; every fault is noted.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
+        let database_url = sql::check_url(&self.database_url)
+            .map_err(|fault| faults.add("database_url", fault))
+            .ok();
         let account = faults.endpoint("account_url", &self.account_url);
         let keys = self.keys(faults);
         let voucher_ttl = span(
@@ -120,6 +124,9 @@ impl Settings {
             Duration::ZERO..=MAX_VOUCHER_TTL,
         );
         let partitions = faults.parse("partitions", &self.partitions);
+        if partitions.is_some_and(|count| count > Partition::MAX_COUNT) {
+            faults.add("partitions", format!("must be 1 to {}", Partition::MAX_COUNT));
+        }
         let lanes = count(faults, "writer_lanes", &self.writer_lanes, MAX_LANES);
         let queue = count(faults, "writer_queue", &self.writer_queue, MAX_QUEUE);
         let batch = count(faults, "writer_batch", &self.writer_batch, MAX_BATCH);
@@ -128,7 +135,7 @@ impl Settings {
         let utc_offset = faults.parse("utc_offset", &self.utc_offset);
         Some(Config {
             server: server?,
-            database_url: self.database_url.clone().into(),
+            database_url: database_url.map(|()| self.database_url.clone().into())?,
             account: account?,
             keys: keys?,
             timing: Timing {

@@ -22,6 +22,7 @@ async fn tail(client: &Client, partition: u32, after_seq: i64, follow: bool) -> 
         after_seq,
         follow,
         max_batch: 7,
+        partition_count: 64,
     };
     client.clone().tail_claims(request).await.unwrap().into_inner()
 }
@@ -116,6 +117,24 @@ async fn a_position_beyond_the_end_is_refused_and_an_empty_log_ends() {
         (Code::FailedPrecondition, "SEQ_BEYOND_END")
     );
     assert_eq!(status::metadata(&refused, "last_seq").as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn who_counts_other_partitions_is_refused_instead_of_missing_claims() {
+    let world = World::new().await;
+    let instance = world.start().await;
+    let request = TailClaimsRequest {
+        partition: 3,
+        partition_count: 32,
+        ..Default::default()
+    };
+    let refused = instance.client.clone().tail_claims(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(
+        refused.message().starts_with("partition_count: must be 64"),
+        "{}",
+        refused.message()
+    );
 }
 
 #[tokio::test]

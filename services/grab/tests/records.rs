@@ -316,6 +316,7 @@ async fn every_bad_field_is_named_at_once() {
         after_seq: -1,
         follow: true,
         max_batch: 1_001,
+        partition_count: 64,
     };
     let refused = client.tail_claims(request).await.unwrap_err();
     assert_eq!(fields(&refused), ["partition", "after_seq", "max_batch"]);

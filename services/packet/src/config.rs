@@ -90,6 +90,9 @@ impl Settings {
     /// The settings, understood; notes every fault.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
+        let database_url = sql::check_url(&self.database_url)
+            .map_err(|fault| faults.add("database_url", fault))
+            .ok();
         let account = faults.endpoint("account_url", &self.account_url);
         let grab = faults.endpoint("grab_url", &self.grab_url);
         let transfer = faults.endpoint("transfer_url", &self.transfer_url);
@@ -127,7 +130,7 @@ impl Settings {
         }
         Some(Config {
             server: server?,
-            database_url: self.database_url.clone(),
+            database_url: database_url.map(|()| self.database_url.clone())?,
             account: account?,
             grab: grab?,
             transfer: transfer?,

@@ -3,11 +3,10 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use clap::Args;
+use id::Partition;
 use runtime::config::{Faults, ServerConfig, ServerSettings};
 use tonic::transport::Endpoint;
 
-/// More partitions than this are no use: each costs a stream at rest.
-const MAX_PARTITIONS: u16 = 4096;
 /// A lease is renewed three times in its life: below this the renewals alone keep the disk busy.
 const MIN_LEASE_TTL: Duration = Duration::from_millis(100);
 
@@ -60,11 +59,14 @@ impl Settings {
     /// The settings, understood.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
+        let database_url = sql::check_url(&self.database_url)
+            .map_err(|fault| faults.add("database_url", fault))
+            .ok();
         let account = faults.endpoint("account_url", &self.account_url);
         let grab = faults.endpoint("grab_url", &self.grab_url);
-        let partitions = faults.parse::<NonZeroU16>("partitions", &self.partitions);
-        if partitions.is_some_and(|count| count.get() > MAX_PARTITIONS) {
-            faults.add("partitions", format!("must be 1 to {MAX_PARTITIONS}"));
+        let partitions = faults.parse("partitions", &self.partitions);
+        if partitions.is_some_and(|count| count > Partition::MAX_COUNT) {
+            faults.add("partitions", format!("must be 1 to {}", Partition::MAX_COUNT));
         }
         let lease_ttl = faults.duration("lease_ttl", &self.lease_ttl);
         if lease_ttl.is_some_and(|ttl| ttl < MIN_LEASE_TTL) {
@@ -73,7 +75,7 @@ impl Settings {
         let reconcile_interval = faults.duration("reconcile_interval", &self.reconcile_interval);
         Some(Config {
             server: server?,
-            database_url: self.database_url.clone(),
+            database_url: database_url.map(|()| self.database_url.clone())?,
             account: account?,
             grab: grab?,
             partitions: partitions?,

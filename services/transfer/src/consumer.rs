@@ -97,13 +97,14 @@ fn collect(holdings: &Holdings, first: Fed, fed: &mut mpsc::Receiver<Fed>) -> BT
                 from_seq,
                 claims: Vec::new(),
             };
-            batches
-                .entry(message.partition)
-                .or_insert(empty)
-                .claims
-                .extend(message.claims);
+            let batch = batches.entry(message.partition).or_insert(empty);
+            // A feed that began before the cursor moved brings again what is settled; the cursor never goes back.
+            let settled = batch.to_seq();
+            let news = message.claims.into_iter().filter(|claim| claim.seq > settled);
+            batch.claims.extend(news);
         }
         next = if count < FULL { fed.try_recv().ok() } else { None };
     }
+    batches.retain(|_, batch| !batch.claims.is_empty());
     batches
 }

@@ -79,6 +79,9 @@ impl Partition {
     /// The default number of partitions.
     pub const DEFAULT_COUNT: NonZeroU16 = NonZeroU16::new(64).unwrap();
 
+    /// The largest number of partitions: each is a feed that transfer keeps open and a row that grab keeps.
+    pub const MAX_COUNT: NonZeroU16 = NonZeroU16::new(4096).unwrap();
+
     /// The partition numbered `index`, or `None` from `partitions` up.
     pub fn new(index: u32, partitions: NonZeroU16) -> Option<Self> {
         u16::try_from(index)

@@ -7,7 +7,7 @@
 
 use std::{ffi::OsString, fmt, fs, net::SocketAddr, path::Path, str::FromStr, time::Duration};
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, builder::Resettable};
+use clap::{Arg, Args, Command, FromArgMatches, builder::Resettable};
 use tonic::transport::Endpoint;
 use tracing_subscriber::EnvFilter;
 
@@ -146,17 +146,6 @@ impl ServerSettings {
     }
 }
 
-/// Why settings could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The command line is wrong, or asks for help.
-    #[error(transparent)]
-    CommandLine(#[from] clap::Error),
-    /// The file cannot be read or holds what it must not.
-    #[error(transparent)]
-    File(#[from] Faults),
-}
-
 /// The settings of type `S` as they are when nobody says anything: no flag, no environment, no file.
 ///
 /// # Panics
@@ -175,12 +164,14 @@ pub fn defaults<S: Args + FromArgMatches>() -> S {
 }
 
 /// Reads settings of type `S` from `args` (the program's name first), the environment and the file named by `--config`;
-/// `listen` is the default of the setting of that name.
+/// `listen` is the default of the setting of that name. What is wrong with the file goes to `faults`, beside what will be
+/// found wrong with the values; an error is clap's: the command line is wrong, or asks for help.
 pub fn load<S: Args + FromArgMatches>(
     mut command: Command,
     listen: &'static str,
     args: impl IntoIterator<Item = OsString>,
-) -> Result<S, LoadError> {
+    faults: &mut Faults,
+) -> Result<S, clap::Error> {
     // clap would take the doc comment of `S` for a description of the program.
     let about = command.get_about().cloned().unwrap_or_default();
     command = S::augment_args(command)
@@ -203,28 +194,24 @@ pub fn load<S: Args + FromArgMatches>(
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = command.clone().try_get_matches_from(&args)?;
     let Some(path) = matches.get_one::<String>("config") else {
-        return finish(&matches);
+        return S::from_arg_matches(&matches);
     };
     // What the file says becomes the defaults of a second reading, so that flags and environment keep precedence.
-    let command = with_defaults_from(command, Path::new(path))?;
-    finish(&command.try_get_matches_from(&args)?)
+    let command = with_defaults_from(command, Path::new(path), faults);
+    S::from_arg_matches(&command.try_get_matches_from(&args)?)
 }
 
-fn finish<S: FromArgMatches>(matches: &ArgMatches) -> Result<S, LoadError> {
-    Ok(S::from_arg_matches(matches)?)
-}
-
-fn with_defaults_from(mut command: Command, path: &Path) -> Result<Command, Faults> {
-    let mut faults = Faults::default();
+fn with_defaults_from(mut command: Command, path: &Path, faults: &mut Faults) -> Command {
+    let shown = path.display();
     let table = match fs::read_to_string(path).map(|text| text.parse::<toml::Table>()) {
         Ok(Ok(table)) => table,
         Ok(Err(fault)) => {
-            faults.add("config", format!("{}: {fault}", path.display()));
-            return Err(faults);
+            faults.add("config", format!("{shown}: {fault}"));
+            return command;
         }
         Err(fault) => {
-            faults.add("config", format!("cannot read {}: {fault}", path.display()));
-            return Err(faults);
+            faults.add("config", format!("cannot read {shown}: {fault}"));
+            return command;
         }
     };
     for (key, value) in table {
@@ -234,8 +221,8 @@ fn with_defaults_from(mut command: Command, path: &Path) -> Result<Command, Faul
             toml::Value::Boolean(flag) => flag.to_string(),
             _ => {
                 faults.add(
-                    &key,
-                    format!("{}: must be a text, a whole number or a boolean", path.display()),
+                    "config",
+                    format!("{shown}: {key}: must be a text, a whole number or a boolean"),
                 );
                 continue;
             }
@@ -243,8 +230,8 @@ fn with_defaults_from(mut command: Command, path: &Path) -> Result<Command, Faul
         if command.get_arguments().any(|arg| arg.get_id() == key.as_str()) && key != "config" {
             command = command.mut_arg(&key, |arg| arg.default_value(text));
         } else {
-            faults.add(&key, format!("{}: there is no such setting", path.display()));
+            faults.add("config", format!("{shown}: {key}: there is no such setting"));
         }
     }
-    faults.finish(Some(command))
+    command
 }

@@ -21,7 +21,7 @@ pub fn explain(answer: Response<Body>) -> Response<Body> {
     let explained = match (refusal.code(), refusal.message().strip_prefix(UNDECODABLE)) {
         (Code::Internal, Some(account)) => undecodable(account),
         (Code::OutOfRange, None) => status::too_large(refusal.message()),
-        (Code::Unimplemented, None) => status::unimplemented(),
+        (Code::Unimplemented, None) if refusal.message().is_empty() => status::unimplemented(),
         _ => return answer,
     };
     explained.into_http()
@@ -92,7 +92,9 @@ mod tests {
     fn what_has_details_or_is_ours_stays() {
         let ours = status::internal("x");
         assert_eq!(explained(ours).code(), Code::Internal);
-        assert_eq!(explained(Status::internal("other")).message(), "other");
+        for other in [Status::internal("other"), Status::unimplemented("compressed with x")] {
+            assert_eq!(explained(other.clone()).message(), other.message());
+        }
         assert!(Status::from_header_map(explain(Response::new(Body::empty())).headers()).is_none());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //!
-//! - [`program`]: log → configuration → start → wait for SIGTERM → drain with a deadline. A service is a [`Service`].
+//! - [`program`]: configuration → log → start → wait for SIGTERM → drain with a deadline. A service is a [`Service`].
 //! - [`config`]: one value from flag, environment or file, all faults reported at once.
 //! - [`process`]: the stop signal and the tasks that a stop waits for.
 //! - [`server`]: the one builder that gives every server health, reflection, deadlines, size limits and a panic fence.

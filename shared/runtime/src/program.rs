@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     Faults, Process,
-    config::{self, LoadError, ServerConfig},
+    config::{self, ServerConfig},
     telemetry,
 };
 
@@ -38,12 +38,11 @@ pub trait Service {
 /// else.
 pub fn run<S: Service>() -> ExitCode {
     let command = Command::new(S::NAME).about(S::ABOUT).version(env!("CARGO_PKG_VERSION"));
-    let settings: S::Settings = match config::load(command, S::LISTEN, env::args_os()) {
-        Ok(settings) => settings,
-        Err(LoadError::CommandLine(fault)) => fault.exit(),
-        Err(LoadError::File(faults)) => return refuse(S::NAME, &faults),
-    };
     let mut faults = Faults::default();
+    let settings: S::Settings = match config::load(command, S::LISTEN, env::args_os(), &mut faults) {
+        Ok(settings) => settings,
+        Err(fault) => fault.exit(),
+    };
     let config = S::check(&settings, &mut faults);
     let config = match faults.finish(config) {
         Ok(config) => config,

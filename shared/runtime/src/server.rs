@@ -91,10 +91,16 @@ impl Server {
     {
         let mut routes = self.routes;
         for reflection in [true, false] {
+            // What is listed is what is served; error details are known, so that grpcurl can show them.
             let builder = || {
-                tonic_reflection::server::Builder::configure()
+                let builder = tonic_reflection::server::Builder::configure()
                     .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+                    .with_service_name("grpc.health.v1.Health");
+                self.names
+                    .iter()
+                    .fold(builder, |builder, name| builder.with_service_name(*name))
             };
             if reflection {
                 routes.add_service(builder().build_v1()?);

@@ -27,6 +27,7 @@ pub enum User {
     #[command(after_help = "Example: hongbao user open alice --name 阿丽丝")]
     Open {
         /// Who: 1 to 64 of A-Z a-z 0-9 _ -
+        #[arg(id = "whom", value_name = "USER")]
         user: UserId,
         /// What others see; the user id if not given
         #[arg(long, default_value = "", hide_default_value = true)]
@@ -36,6 +37,7 @@ pub enum User {
     #[command(after_help = "Example: hongbao user freeze mallory --reason 'stolen card'")]
     Freeze {
         /// Who
+        #[arg(id = "whom", value_name = "USER")]
         user: UserId,
         /// Why, for the record
         #[arg(long)]
@@ -45,6 +47,7 @@ pub enum User {
     #[command(after_help = "Example: hongbao user unfreeze mallory --reason 'cleared'")]
     Unfreeze {
         /// Who
+        #[arg(id = "whom", value_name = "USER")]
         user: UserId,
         /// Why, for the record
         #[arg(long)]
@@ -88,11 +91,12 @@ pub async fn open(client: &Client, user: &UserId, name: &str) -> Result<Opened, 
 #[command(after_help = "Example: hongbao deposit alice 100.00 --request-id alice-first-deposit")]
 pub struct Deposit {
     /// Whose wallet
+    #[arg(id = "whom", value_name = "USER")]
     pub user: UserId,
     /// How much, in yuan
     #[arg(value_name = "YUAN")]
     pub amount: Fen,
-    /// Name of this deposit: the same again gives no more money; a new one if not given
+    /// Name of this deposit into this wallet: the same again gives no more money; a new one if not given
     #[arg(long, value_name = "ID")]
     pub request_id: Option<RequestId>,
 }

@@ -1,9 +1,9 @@
 //! The directory in which a mesh keeps its stores, one mesh at a time.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -27,7 +27,9 @@ impl DataDir {
     /// Takes the directory, making it where it is missing. Fails if another mesh has it.
     pub fn take(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        fs::create_dir_all(path).with_context(|| format!("cannot make the data directory {shown}"))?;
+        // The stores hold secret seeds: nobody else may read them.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("cannot make the data directory {shown}"))?;
         let path = path
             .canonicalize()
             .with_context(|| format!("cannot read the data directory {shown}"))?;

@@ -87,7 +87,7 @@ impl GroupService for Groups {
         request: Request<ListGroupPacketsRequest>,
     ) -> Result<Response<ListGroupPacketsResponse>, Status> {
         let (caller, wanted) = take(request)?;
-        let view = view::group_packets(&self.peers, &caller.user_id, wanted).await?;
+        let view = view::group_packets(&self.peers, &caller, wanted).await?;
         Ok(Response::new(view))
     }
 }

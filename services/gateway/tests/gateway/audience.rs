@@ -26,6 +26,9 @@ fn packets(mesh: &Mesh) {
                 _ => Who::Anyone(Anyone {}),
             };
             packet.terms.as_mut().unwrap().audience = Some(Audience { who: Some(who) });
+            if request.packet_id == "rejected" {
+                packet.set_state(packet::State::Rejected);
+            }
             Ok(packet::GetPacketResponse { packet: Some(packet) })
         })
         .on(|_: &grab::ListClaimsRequest| Ok(grab::ListClaimsResponse::default()))
@@ -89,4 +92,23 @@ async fn the_audience_may_look_and_nobody_else() {
     assert_eq!(mesh.fake.heard::<CheckMembersRequest>().len(), 6);
     // Nobody who may not look is connected to the feed: 6 of the 8 callers, and 3 times the operator.
     assert_eq!(mesh.fake.heard::<grab::WatchPacketRequest>().len(), 9);
+}
+
+#[tokio::test]
+async fn a_packet_that_could_not_be_paid_is_not_told_to_others() {
+    let mesh = Mesh::start().await;
+    packets(&mesh);
+    for answer in look(&mesh, "rejected", || by("bob", ())).await {
+        let refused = answer.unwrap_err();
+        assert_eq!(
+            (refused.code(), status::reason(&refused).as_str()),
+            (Code::NotFound, "PACKET_NOT_FOUND")
+        );
+    }
+    for answer in look(&mesh, "rejected", || by("alice", ())).await {
+        answer.unwrap();
+    }
+    for answer in look(&mesh, "rejected", || by_operator("ops", ())).await {
+        answer.unwrap();
+    }
 }

@@ -136,6 +136,11 @@ pub fn tail(request: &pb::TailClaimsRequest, partitions: NonZeroU16) -> Result<T
     let mut violations = Violations::default();
     let partition = Partition::new(request.partition, partitions);
     violations.check(partition.is_some(), "partition", format!("must be below {partitions}"));
+    violations.check(
+        request.partition_count == 0 || request.partition_count == u32::from(partitions.get()),
+        "partition_count",
+        format!("must be {partitions}, the number of partitions of this log"),
+    );
     violations.check(request.after_seq >= 0, "after_seq", "must not be below 0");
     let max_batch = match usize::try_from(request.max_batch) {
         Ok(0) => Some(TAIL.default),

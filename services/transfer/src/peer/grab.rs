@@ -34,6 +34,7 @@ pub trait ClaimLog: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct GrabLog {
     clients: Vec<GrabServiceClient<Channel>>,
+    partitions: NonZeroU16,
 }
 
 impl GrabLog {
@@ -46,6 +47,7 @@ impl GrabLog {
         };
         Self {
             clients: (0..connections).map(|_| client()).collect(),
+            partitions,
         }
     }
 }
@@ -58,6 +60,7 @@ impl ClaimLog for GrabLog {
             after_seq,
             follow,
             max_batch: BATCH,
+            partition_count: u32::from(self.partitions.get()),
         };
         let mut client = self.clients[usize::from(partition.index()) % self.clients.len()].clone();
         let failed = |status: tonic::Status| PeerError::from_status(PEER, &status);

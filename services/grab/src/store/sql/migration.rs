@@ -26,6 +26,10 @@ const NAME_LEN: u32 = 64;
 
 #[async_trait::async_trait]
 impl MigrationTrait for CreateRace {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true) // a first start that is killed half-way leaves nothing behind
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let packet = Table::create()
             .table("packet")

@@ -39,6 +39,10 @@ impl MigrationName for Initial {
 )]
 #[async_trait::async_trait]
 impl MigrationTrait for Initial {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true) // a first start that is killed half-way leaves nothing behind
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(packets_table()).await?;
         for (name, columns) in [
