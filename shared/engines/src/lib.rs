@@ -1,0 +1,1 @@
+//! Real servers of SQL and Redis, started on free loopback ports.

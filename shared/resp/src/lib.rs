@@ -1,0 +1,1 @@
+//! Redis by URL: one server or a cluster.
