@@ -34,11 +34,7 @@ impl PacketId {
     /// `partitions`. The time in a `UUIDv7`'s high bits would put a whole burst on neighbouring partitions; the digest
     /// spreads it. `partitions` must never change over the life of a store.
     pub fn partition(&self, partitions: NonZeroU16) -> Partition {
-        let digest = Sha256::digest(self.as_bytes());
-        let mut head = [0; 8];
-        head.copy_from_slice(&digest[..8]);
-        let slot = u64::from_be_bytes(head) % u64::from(partitions.get());
-        Partition(u16::try_from(slot).unwrap_or(u16::MAX))
+        Partition::of(self.as_bytes(), partitions)
     }
 }
 
@@ -88,6 +84,20 @@ impl Partition {
             .ok()
             .filter(|index| *index < partitions.get())
             .map(Self)
+    }
+
+    /// The partition that a name of any kind falls into, by the same rule as [`PacketId::partition`]. For what is stored
+    /// beside packets but belongs to somebody else, such as a sender's daily sums.
+    pub fn of_key(key: &str, partitions: NonZeroU16) -> Self {
+        Self::of(key.as_bytes(), partitions)
+    }
+
+    fn of(bytes: &[u8], partitions: NonZeroU16) -> Self {
+        let digest = Sha256::digest(bytes);
+        let mut head = [0; 8];
+        head.copy_from_slice(&digest[..8]);
+        let slot = u64::from_be_bytes(head) % u64::from(partitions.get());
+        Self(u16::try_from(slot).unwrap_or(u16::MAX))
     }
 
     /// All partitions in order.

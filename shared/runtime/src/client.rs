@@ -1,10 +1,10 @@
 //! Channels to other services.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tonic::transport::Endpoint;
 
-use crate::deadline::Propagate;
+use crate::{balance::Balanced, deadline::Propagate};
 
 /// Time for a call that no request stands behind (a background task's).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -14,16 +14,48 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A channel that passes the caller's deadline on. Generated clients take it as their transport.
-pub type Channel = Propagate<tonic::transport::Channel>;
+pub type Channel = Propagate<Balanced>;
 
-/// A channel to `endpoint`. It connects with its first call and again after a loss, so that services may start in any
-/// order.
-pub fn channel(endpoint: &Endpoint) -> Channel {
-    let endpoint = endpoint
-        .clone()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(5));
-    Propagate::new(endpoint.connect_lazy(), DEFAULT_TIMEOUT)
+/// Where the instances of one service are: at least one.
+#[derive(Clone, Debug)]
+pub struct Endpoints(Vec<Endpoint>);
+
+impl Endpoints {
+    /// Reads addresses such as `http://127.0.0.1:50051` with commas between them; `None` if one is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let one = |text: &str| {
+            let endpoint = Endpoint::from_shared(text.trim().to_owned()).ok()?;
+            let uri = endpoint.uri();
+            (uri.scheme_str() == Some("http") && uri.host().is_some()).then_some(endpoint)
+        };
+        text.split(',').map(one).collect::<Option<_>>().map(Self)
+    }
+}
+
+impl fmt::Display for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uris: Vec<_> = self.0.iter().map(|endpoint| endpoint.uri().to_string()).collect();
+        f.write_str(&uris.join(","))
+    }
+}
+
+impl From<Endpoint> for Endpoints {
+    fn from(only: Endpoint) -> Self {
+        Self(vec![only])
+    }
+}
+
+/// A channel to the instances at `endpoints`. It connects with its first call and again after a loss, so that services may
+/// start in any order. Of several instances each call goes to one that answers: see [`Balanced`].
+pub fn channel(endpoints: &Endpoints) -> Channel {
+    let connect = |endpoint: &Endpoint| {
+        endpoint
+            .clone()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
+            .connect_lazy()
+    };
+    Propagate::new(Balanced::over(endpoints.0.iter().map(connect)), DEFAULT_TIMEOUT)
 }

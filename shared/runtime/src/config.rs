@@ -7,11 +7,10 @@
 
 use std::{ffi::OsString, fmt, fs, net::SocketAddr, path::Path, str::FromStr, time::Duration};
 
-use clap::{Arg, Args, Command, FromArgMatches, builder::Resettable};
-use tonic::transport::Endpoint;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, builder::Resettable};
 use tracing_subscriber::EnvFilter;
 
-use crate::telemetry::Format;
+use crate::{client::Endpoints, telemetry::Format};
 
 /// Prefix of the environment variable of every setting.
 pub const ENV_PREFIX: &str = "HONGBAO_";
@@ -45,18 +44,19 @@ impl Faults {
         span
     }
 
-    /// Reads the address of another service, such as `http://127.0.0.1:50051`.
-    pub fn endpoint(&mut self, setting: &str, text: &str) -> Option<Endpoint> {
-        let endpoint = Endpoint::from_shared(text.to_owned())
-            .ok()
-            .filter(|endpoint| endpoint.uri().scheme_str() == Some("http") && endpoint.uri().host().is_some());
-        if endpoint.is_none() {
+    /// Reads where the instances of another service are: one address such as `http://127.0.0.1:50051`, or several with
+    /// commas between them.
+    pub fn endpoints(&mut self, setting: &str, text: &str) -> Option<Endpoints> {
+        let endpoints = Endpoints::parse(text);
+        if endpoints.is_none() {
             self.add(
                 setting,
-                format!("`{text}`: must be an address such as http://127.0.0.1:50051"),
+                format!(
+                    "`{text}`: must be an address such as http://127.0.0.1:50051, or several with commas between them"
+                ),
             );
         }
-        endpoint
+        endpoints
     }
 
     /// The configuration, if nothing was noted.
@@ -165,13 +165,14 @@ pub fn defaults<S: Args + FromArgMatches>() -> S {
 
 /// Reads settings of type `S` from `args` (the program's name first), the environment and the file named by `--config`;
 /// `listen` is the default of the setting of that name. What is wrong with the file goes to `faults`, beside what will be
-/// found wrong with the values; an error is clap's: the command line is wrong, or asks for help.
+/// found wrong with the values; an error is clap's: the command line is wrong, or asks for help. Beside the settings stands
+/// the subcommand that was named, if `command` has any: settings may stand before and behind it.
 pub fn load<S: Args + FromArgMatches>(
     mut command: Command,
     listen: &'static str,
     args: impl IntoIterator<Item = OsString>,
     faults: &mut Faults,
-) -> Result<S, clap::Error> {
+) -> Result<(S, Option<String>), clap::Error> {
     // clap would take the doc comment of `S` for a description of the program.
     let about = command.get_about().cloned().unwrap_or_default();
     command = S::augment_args(command)
@@ -188,17 +189,25 @@ pub fn load<S: Args + FromArgMatches>(
             "help" | "version" => arg,
             id => {
                 let variable = format!("{ENV_PREFIX}{}", id.to_uppercase());
-                arg.env(variable)
+                arg.env(variable).global(true)
             }
-        });
+        })
+        .disable_help_subcommand(true);
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = command.clone().try_get_matches_from(&args)?;
     let Some(path) = matches.get_one::<String>("config") else {
-        return S::from_arg_matches(&matches);
+        return understood(&matches);
     };
     // What the file says becomes the defaults of a second reading, so that flags and environment keep precedence.
     let command = with_defaults_from(command, Path::new(path), faults);
-    S::from_arg_matches(&command.try_get_matches_from(&args)?)
+    understood(&command.try_get_matches_from(&args)?)
+}
+
+fn understood<S: FromArgMatches>(matches: &ArgMatches) -> Result<(S, Option<String>), clap::Error> {
+    Ok((
+        S::from_arg_matches(matches)?,
+        matches.subcommand_name().map(str::to_owned),
+    ))
 }
 
 fn with_defaults_from(mut command: Command, path: &Path, faults: &mut Faults) -> Command {

@@ -7,9 +7,11 @@
 //! - [`process`]: the stop signal and the tasks that a stop waits for.
 //! - [`server`]: the one builder that gives every server health, reflection, deadlines, size limits and a panic fence.
 //! - [`explain`]: words for what the transport refuses by itself.
+//! - [`balance`]: one channel over several instances of a service.
 //! - [`client`]: lazy channels to other services that pass the caller's deadline on.
 //! - [`deadline`]: how the time a caller grants reaches the next hop.
 
+pub mod balance;
 pub mod client;
 pub mod config;
 pub mod deadline;

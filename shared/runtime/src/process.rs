@@ -1,8 +1,13 @@
 //! The stop signal of a service and the tasks that a stop waits for.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    fmt, mem,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// One service's life. Every task it starts goes through [`Process::spawn`], so that a stop can wait for it. Cheap to
@@ -11,6 +16,27 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct Process {
     stop: CancellationToken,
     tasks: TaskTracker,
+    last: LastActs,
+}
+
+/// What is done when no task is left.
+#[derive(Clone, Default)]
+struct LastActs(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
+
+impl LastActs {
+    fn add(&self, act: BoxFuture<'static, ()>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(act);
+    }
+
+    fn take(&self) -> Vec<BoxFuture<'static, ()>> {
+        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for LastActs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LastActs")
+    }
 }
 
 impl Process {
@@ -28,6 +54,13 @@ impl Process {
                 process.begin_stop();
             }
         });
+    }
+
+    /// Runs `act` at the end of a stop, when no task is left: what makes an end a tidy one, such as closing the store. One
+    /// after the other, in order. Not run if tasks outlast the stop: the process then ends as if it were killed, which all
+    /// that it stored survives.
+    pub fn on_stopped(&self, act: impl Future<Output = ()> + Send + 'static) {
+        self.last.add(act.boxed());
     }
 
     /// Resolves when the service is asked to stop. Loops select on it between two rounds.
@@ -53,10 +86,52 @@ impl Process {
         self.stop.cancel();
     }
 
-    /// Asks the service to stop and waits for its tasks; `false` if some were still running after `within`.
+    /// Asks the service to stop, waits for its tasks and then does what [`Process::on_stopped`] was told; `false` if that
+    /// was not over after `within`.
     pub async fn stop(&self, within: Duration) -> bool {
         self.begin_stop();
         self.tasks.close();
-        tokio::time::timeout(within, self.tasks.wait()).await.is_ok()
+        let end = async {
+            self.tasks.wait().await;
+            for act in self.last.take() {
+                act.await;
+            }
+        };
+        tokio::time::timeout(within, end).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_acts_follow_the_last_task() {
+        let process = Process::new();
+        let order = Arc::new(AtomicUsize::new(0));
+        let step = |expected| {
+            let order = order.clone();
+            async move { assert_eq!(order.fetch_add(1, Ordering::Relaxed), expected) }
+        };
+        let (first, second, third) = (step(0), step(1), step(2));
+        process.on_stopped(second);
+        process.clone().on_stopped(third);
+        let stopping = process.clone();
+        process.spawn("slow", async move {
+            stopping.stopping().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            first.await;
+        });
+        assert!(process.stop(Duration::from_secs(2)).await);
+        assert_eq!(order.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_end_keeps_its_store() {
+        let process = Process::new();
+        process.on_stopped(async { panic!("closed under a running task") });
+        process.spawn("stuck", std::future::pending());
+        assert!(!process.stop(Duration::from_secs(1)).await);
     }
 }

@@ -1,9 +1,9 @@
 //! The order of every program's life: configuration → log → start → wait → drain with a deadline.
 
-use std::{env, net::SocketAddr, process::ExitCode, time::Instant};
+use std::{env, io, net::SocketAddr, process::ExitCode, time::Instant};
 
 use clap::{Args, Command, FromArgMatches};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     Faults, Process,
@@ -30,17 +30,30 @@ pub trait Service {
     /// What every server is told.
     fn server(config: &Self::Config) -> &ServerConfig;
 
+    /// Whether it keeps a store, so that there is something to migrate.
+    const HAS_STORE: bool = true;
+
+    /// Brings its store up to date: the `migrate` command. Safe to repeat and to race.
+    fn migrate(config: Self::Config) -> impl Future<Output = anyhow::Result<()>> + Send;
+
     /// Starts everything as tasks of `process`; returns the address when it serves.
     fn start(config: Self::Config, process: &Process) -> impl Future<Output = anyhow::Result<SocketAddr>> + Send;
 }
 
-/// Runs a service until SIGTERM or SIGINT. Exit code 0 after a clean stop, 2 for a bad configuration, 1 for everything
-/// else.
+/// The command that brings a store up to date.
+const MIGRATE: &str = "migrate";
+
+/// Runs a service until SIGTERM or SIGINT, or its `migrate` command. Exit code 0 after a clean stop, 2 for a bad
+/// configuration, 1 for everything else.
 pub fn run<S: Service>() -> ExitCode {
-    let command = Command::new(S::NAME).about(S::ABOUT).version(env!("CARGO_PKG_VERSION"));
+    let mut command = Command::new(S::NAME).about(S::ABOUT).version(env!("CARGO_PKG_VERSION"));
+    if S::HAS_STORE {
+        let migrate = "Bring the store up to date and exit; a SQLite file is brought up to date at every start";
+        command = command.subcommand(Command::new(MIGRATE).about(migrate));
+    }
     let mut faults = Faults::default();
-    let settings: S::Settings = match config::load(command, S::LISTEN, env::args_os(), &mut faults) {
-        Ok(settings) => settings,
+    let (settings, task): (S::Settings, _) = match config::load(command, S::LISTEN, env::args_os(), &mut faults) {
+        Ok(loaded) => loaded,
         Err(fault) => fault.exit(),
     };
     let config = S::check(&settings, &mut faults);
@@ -56,12 +69,25 @@ pub fn run<S: Service>() -> ExitCode {
         Err(fault) => return fail(S::NAME, &fault.into()),
     };
     runtime.block_on(async {
-        let process = Process::new();
-        match S::start(config, &process).await {
-            Ok(address) => tracing::info!(%address, "serving"),
-            Err(fault) => return fail(S::NAME, &fault),
+        if task.as_deref() == Some(MIGRATE) {
+            return match S::migrate(config).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(fault) => fail(S::NAME, &fault),
+            };
         }
-        let asked = wait_for_stop(&process).await;
+        let process = Process::new();
+        // Listened for before anything starts: who sees the service serve may stop it in order.
+        let mut signals = match StopSignals::listen() {
+            Ok(signals) => signals,
+            Err(fault) => return fail(S::NAME, &fault.into()),
+        };
+        let asked = tokio::select! {
+            () = signals.wait() => true,
+            stopped = serve::<S>(config, &process) => match stopped {
+                Ok(()) => false,
+                Err(fault) => return fail(S::NAME, &fault),
+            },
+        };
         let began = Instant::now();
         let drained = process.stop(server.drain_timeout).await;
         tracing::info!(drained, took_ms = began.elapsed().as_millis(), "stopped");
@@ -73,17 +99,33 @@ pub fn run<S: Service>() -> ExitCode {
     })
 }
 
-/// Waits for SIGTERM or SIGINT (`true`), or for the process to stop by itself (`false`).
-pub async fn wait_for_stop(process: &Process) -> bool {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("cannot listen for signals");
-        return false;
-    };
-    tokio::select! {
-        _ = terminate.recv() => true,
-        _ = interrupt.recv() => true,
-        () = process.stopping() => false,
+/// Starts, and serves until the process stops by itself.
+async fn serve<S: Service>(config: S::Config, process: &Process) -> anyhow::Result<()> {
+    let address = S::start(config, process).await?;
+    tracing::info!(%address, "serving");
+    process.stopping().await;
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

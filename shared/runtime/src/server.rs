@@ -2,7 +2,8 @@
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
-use tokio::net::TcpListener;
+use futures::future::BoxFuture;
+use tokio::{net::TcpListener, sync::watch};
 use tonic::{
     body::Body,
     codegen::Service as HttpService,
@@ -27,6 +28,7 @@ pub struct Server {
     listener: TcpListener,
     routes: RoutesBuilder,
     names: Vec<&'static str>,
+    parts: Vec<BoxFuture<'static, ()>>,
     health: HealthReporter,
     request_timeout: Duration,
 }
@@ -52,6 +54,7 @@ impl Server {
             listener,
             routes,
             names: Vec::new(),
+            parts: Vec::new(),
             health,
             request_timeout: config.request_timeout,
         })
@@ -81,6 +84,29 @@ impl Server {
         self
     }
 
+    /// Shows the state of one part of the service in health, under a name of its own: a part without which the service does
+    /// its work another way, so that health as a whole does not follow it. `works` reads it from `state` at every change.
+    #[must_use]
+    pub fn part<T>(mut self, name: &'static str, state: watch::Receiver<T>, works: fn(&T) -> bool) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        let (reporter, mut state) = (self.health.clone(), state);
+        self.parts.push(Box::pin(async move {
+            loop {
+                let status = match works(&state.borrow_and_update()) {
+                    true => ServingStatus::Serving,
+                    false => ServingStatus::NotServing,
+                };
+                reporter.set_service_status(name, status).await;
+                if state.changed().await.is_err() {
+                    return;
+                }
+            }
+        }));
+        self
+    }
+
     /// Starts serving as tasks of `process`. `healthy` says whether the service can do its work, such as reach its store;
     /// health follows it, for the server as a whole (the empty name) and for each service.
     ///
@@ -107,6 +133,15 @@ impl Server {
             } else {
                 routes.add_service(builder().build_v1alpha()?);
             }
+        }
+        for part in self.parts {
+            let stopping = process.clone();
+            process.spawn("health of a part", async move {
+                tokio::select! {
+                    () = stopping.stopping() => {}
+                    () = part => {}
+                }
+            });
         }
         process.spawn(
             "health",

@@ -22,7 +22,7 @@ struct Settings {
 fn read(args: &[&str]) -> (Settings, String) {
     let args = ["test"].iter().chain(args).map(OsString::from);
     let mut faults = Faults::default();
-    let settings = load(Command::new("test"), "127.0.0.1:50099", args, &mut faults).unwrap();
+    let (settings, _) = load(Command::new("test"), "127.0.0.1:50099", args, &mut faults).unwrap();
     (settings, faults.to_string())
 }
 
@@ -49,6 +49,32 @@ fn a_flag_beats_the_file_and_the_file_beats_the_default() {
         ("7", "127.0.0.1:50099")
     );
     assert_eq!(defaults::<Settings>().batch_size, "7");
+}
+
+#[test]
+fn settings_may_stand_on_both_sides_of_a_subcommand() {
+    let read = |args: &[&str]| {
+        let command = Command::new("test").subcommand(Command::new("migrate"));
+        let args = ["test"].iter().chain(args).map(OsString::from);
+        load::<Settings>(command, "127.0.0.1:50099", args, &mut Faults::default()).unwrap()
+    };
+    let (_dir, path) = file("batch_size = 9\n");
+    for args in [
+        &["migrate", "--batch-size", "8", "--log", "debug"][..],
+        &["--batch-size", "8", "migrate", "--log", "debug"],
+        &["--batch-size", "8", "--log", "debug", "migrate", "--config", &path],
+    ] {
+        let (settings, task) = read(args);
+        assert_eq!(
+            (settings.batch_size.as_str(), settings.server.log.as_str()),
+            ("8", "debug"),
+            "{args:?}"
+        );
+        assert_eq!(task.as_deref(), Some("migrate"));
+    }
+    let (settings, task) = read(&["migrate", "--config", &path]);
+    assert_eq!((settings.batch_size.as_str(), task.as_deref()), ("9", Some("migrate")));
+    assert_eq!(read(&[]).1, None);
 }
 
 #[test]
@@ -91,7 +117,12 @@ fn everything_wrong_with_the_values_is_said_at_once() {
     settings.server.log = "a=b=c".into();
     let mut faults = Faults::default();
     assert!(settings.server.check(&mut faults).is_none());
-    faults.endpoint("grab_url", "ftp://x");
+    faults.endpoints("grab_url", "http://127.0.0.1:1,ftp://x");
+    assert!(
+        faults
+            .endpoints("grab_url", "http://127.0.0.1:1, http://127.0.0.1:2")
+            .is_some()
+    );
     let text = faults.finish::<()>(None).unwrap_err().to_string();
     for needle in [
         "5 fault(s)",

@@ -101,6 +101,29 @@ async fn health_follows_the_store() {
     assert!(process.stop(Duration::from_secs(5)).await);
 }
 
+/// A part shows its own state under its own name; the service does not follow it.
+#[tokio::test]
+async fn health_shows_a_part() {
+    let (process, state) = (Process::new(), tokio::sync::watch::Sender::new(0));
+    let server = Server::bind(&server_config()).await.unwrap();
+    let address = server.local_addr().unwrap();
+    let server = server.part("engine", state.subscribe(), |failing| *failing == 0);
+    server.spawn(&process, || async { Ok(()) }).unwrap();
+    for (failing, expected) in [(0, ServingStatus::Serving), (2, ServingStatus::NotServing), (0, ServingStatus::Serving)] {
+        state.send_replace(failing);
+        eventually("health follows the part", async || {
+            (health(address, "engine").await == Some(expected)).then_some(())
+        })
+        .await;
+        assert_ne!(health(address, "").await, None);
+    }
+    eventually("the service serves", async || {
+        (health(address, "").await == Some(ServingStatus::Serving)).then_some(())
+    })
+    .await;
+    assert!(process.stop(Duration::from_secs(5)).await);
+}
+
 #[tokio::test]
 async fn a_panic_is_an_internal_error_and_the_server_lives_on() {
     let process = Process::new();

@@ -1,56 +1,144 @@
 //! A service's SQL store: connecting by URL, transactions that are durable when they say so, and errors that tell
-//! *driver*, *inconsistent* and *outcome unknown* apart.
+//! *driver*, *in each other's way*, *inconsistent* and *outcome unknown* apart.
 //!
-//! On SQLite there is one writing connection, so that writers queue in the process instead of meeting `SQLITE_BUSY`, and
-//! a pool of reading ones beside it (WAL readers never wait). Every write transaction starts `IMMEDIATE`: a deferred one
-//! that turns into a writer half-way gets BUSY without the busy handler ever running. `synchronous=FULL` makes a commit
-//! durable before it returns, which is what CLAIM-3 stands on.
+//! The same code serves three engines. On SQLite there is one writing connection, so that writers queue in the process
+//! instead of meeting `SQLITE_BUSY`, and a pool of reading ones beside it (WAL readers never wait). Every write
+//! transaction starts `IMMEDIATE`: a deferred one that turns into a writer half-way gets BUSY without the busy handler ever
+//! running. `synchronous=FULL` makes a commit durable before it returns, which is what CLAIM-3 stands on. On PostgreSQL and
+//! MySQL one pool serves both; write transactions are READ COMMITTED and lock the rows they decide on; the server's own
+//! settings make a commit durable, and a start warns of those that do not.
+//!
+//! [`Url`] says where, [`settings`] how, [`Database`] is one store, [`Shards`] are several, [`repeat`] runs a transaction
+//! until nobody is in its way, [`schema`] helps migrations.
 
+mod dialect;
+mod engine;
 mod error;
-
-use std::{str::FromStr, time::Duration};
+mod repeat;
+pub mod schema;
+pub mod settings;
+pub mod shards;
+mod url;
 
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction,
-    DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    AccessMode, ConnectionTrait, Database as SeaDatabase, DatabaseConnection, DatabaseTransaction, DbErr,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
+pub use dialect::{integer, or_nothing};
 pub use error::{ConnectError, Error, Result};
+pub use repeat::repeat;
+pub use settings::Pool;
+pub use shards::Shards;
+pub use url::{Engine, Url, UrlError};
 
-/// How long a statement waits for another process's lock on a SQLite file before it fails.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reading connections on SQLite. Readers are short; two cores do not profit from more.
 const SQLITE_READERS: u32 = 4;
-/// How long a caller waits for a connection of the pool before the store counts as unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A service's store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
+    url: Url,
     write: DatabaseConnection,
     read: DatabaseConnection,
 }
 
 impl Database {
-    /// Connects to `url` (`sqlite:///path/to/file.db`), creating the file and the directory it is in
-    /// where they are missing.
-    pub async fn connect(url: &str) -> std::result::Result<Self, ConnectError> {
-        let file = parse(url)?;
-        if let Some(directory) = file.get_filename().parent() {
-            // One level only, so that a mistyped path makes no tree. If it cannot be made, opening the file says so.
-            let _ = std::fs::create_dir(directory);
+    /// Opens the store at `url` with the schema that `M` ends in. A SQLite file is created and brought up to date where
+    /// that is needed; a server's schema is what [`Database::migrate`] made of it, and anything else is refused. Warns of
+    /// settings of the server with which a commit is not durable.
+    pub async fn open<M: MigratorTrait>(url: &Url, pool: Pool) -> std::result::Result<Self, ConnectError> {
+        if url.engine() == Engine::Sqlite {
+            Self::migrate::<M>(url).await?;
         }
-        // The writer comes first: it creates the file and switches it to WAL.
-        let write = SeaDatabase::connect(options(url, 1, false)).await?;
-        let read = SeaDatabase::connect(options(url, SQLITE_READERS, true)).await?;
-        Ok(Self { write, read })
+        let database = Self::connect(url, pool).await.map_err(|fault| ConnectError::Open {
+            url: url.to_string(),
+            fault,
+        })?;
+        database.check::<M>().await?;
+        Ok(database)
     }
 
-    /// Brings the schema up to date. Safe to repeat.
-    pub async fn migrate<M: MigratorTrait>(&self) -> std::result::Result<(), ConnectError> {
-        M::up(&self.write, None).await.map_err(ConnectError::Migrate)
+    /// Brings the schema at `url` up to date. Safe to repeat and to race.
+    pub async fn migrate<M: MigratorTrait>(url: &Url) -> std::result::Result<(), ConnectError> {
+        let open_fault = |fault| ConnectError::Open {
+            url: url.to_string(),
+            fault,
+        };
+        let migrate_fault = |fault| ConnectError::Migrate {
+            url: url.to_string(),
+            fault,
+        };
+        if url.engine() == Engine::Sqlite {
+            make_directory(url);
+        }
+        let options = match url.engine() {
+            Engine::Sqlite => engine::sqlite(url, 1, false),
+            // A definition may take longer than any statement of the service.
+            Engine::Postgres | Engine::MySql => engine::server(
+                url,
+                1,
+                Pool {
+                    statement_timeout: MIGRATION_TIMEOUT,
+                    ..Pool::default()
+                },
+            ),
+        };
+        let connection = SeaDatabase::connect(options).await.map_err(open_fault)?;
+        let standing = schema::standing::<M>(&connection).await.map_err(open_fault)?;
+        refuse_newer(url, standing.unknown)?;
+        schema::migrate::<M>(&connection).await.map_err(migrate_fault)?;
+        connection.close().await.map_err(migrate_fault)
+    }
+
+    async fn connect(url: &Url, pool: Pool) -> std::result::Result<Self, DbErr> {
+        let (write, read) = if url.engine() == Engine::Sqlite {
+            let write = SeaDatabase::connect(engine::sqlite(url, 1, false)).await?;
+            (
+                write,
+                SeaDatabase::connect(engine::sqlite(url, SQLITE_READERS, true)).await?,
+            )
+        } else {
+            let both = SeaDatabase::connect(engine::server(url, pool.connections.get(), pool)).await?;
+            (both.clone(), both)
+        };
+        Ok(Self {
+            url: url.clone(),
+            write,
+            read,
+        })
+    }
+
+    async fn check<M: MigratorTrait>(&self) -> std::result::Result<(), ConnectError> {
+        let url = &self.url;
+        let open_fault = |fault| ConnectError::Open {
+            url: url.to_string(),
+            fault,
+        };
+        let standing = schema::standing::<M>(&self.read).await.map_err(open_fault)?;
+        refuse_newer(url, standing.unknown)?;
+        if !standing.missing.is_empty() {
+            return Err(ConnectError::Behind {
+                url: url.to_string(),
+                missing: standing.missing,
+            });
+        }
+        for doubt in self.doubts().await.map_err(open_fault)? {
+            tracing::warn!(%url, doubt, "a commit may be lost with this server: an amount could be shown and forgotten");
+        }
+        Ok(())
+    }
+
+    /// What the server is set to with which a commit may be lost although it was answered; empty if all is well. Each
+    /// says what it should be.
+    pub async fn doubts(&self) -> std::result::Result<Vec<String>, DbErr> {
+        engine::doubts(&self.read).await
+    }
+
+    /// Where the store is.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// Where queries go that write nothing. They see only what was committed.
@@ -58,29 +146,37 @@ impl Database {
         &self.read
     }
 
-    /// A transaction that may write. On SQLite it waits here for the one before it. Dropping it rolls it back.
+    /// A transaction that may write. On SQLite it waits here for the one before it; on a server it sees at each statement
+    /// what was committed before it, and decides only on rows that it has locked. Dropping it rolls it back.
     pub async fn begin(&self) -> Result<Transaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
+            ..Default::default() // on servers, what the session was set to: see `engine`
         };
         Ok(Transaction(self.write.begin_with_options(options).await?))
     }
 
     /// A transaction that sees one snapshot of the store from its first query to its last, and writes nothing.
     pub async fn snapshot(&self) -> Result<Transaction> {
+        // SQLite has no such modes, and warns of them: there, the reading connections cannot write anyway.
+        let on_server = self.url.engine().is_server();
         let options = TransactionOptions {
-            // SQLite has no such mode, and warns of it: there, the reading connections cannot write anyway.
-            access_mode: (self.read.get_database_backend() != DbBackend::Sqlite).then_some(AccessMode::ReadOnly),
+            isolation_level: on_server.then_some(IsolationLevel::RepeatableRead),
+            access_mode: on_server.then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
-            ..Default::default()
         };
         Ok(Transaction(self.read.begin_with_options(options).await?))
     }
 
-    /// Whether the store answers and can be written to: what health reports. Takes the write lock for a moment.
+    /// Whether the store answers and can be written to: what health reports. Takes SQLite's write lock for a moment.
     pub async fn ping(&self) -> Result<()> {
         self.read.execute_unprepared("SELECT 1").await?;
+        if self.url.engine().is_server() {
+            if engine::is_read_only(&self.read).await? {
+                return Err(DbErr::Custom(format!("{} is read-only", self.url)).into());
+            }
+            return Ok(());
+        }
         self.begin().await?.rollback().await
     }
 
@@ -94,44 +190,27 @@ impl Database {
     }
 }
 
-/// Whether `url` names an engine that this build knows, in a form that it reads. For configurations, which are checked
-/// before anything is connected.
-pub fn check_url(url: &str) -> std::result::Result<(), ConnectError> {
-    parse(url).map(drop)
-}
+/// How long one step of a migration may take on a server.
+const MIGRATION_TIMEOUT: std::time::Duration = std::time::Duration::from_hours(1);
 
-fn parse(url: &str) -> std::result::Result<SqliteConnectOptions, ConnectError> {
-    if !url.starts_with("sqlite:") {
-        return Err(ConnectError::UnknownEngine(
-            url.split(':').next().unwrap_or_default().to_owned(),
-        ));
+fn refuse_newer(url: &Url, unknown: Vec<String>) -> std::result::Result<(), ConnectError> {
+    if unknown.is_empty() {
+        return Ok(());
     }
-    SqliteConnectOptions::from_str(url).map_err(|fault| ConnectError::BadUrl(fault.to_string()))
+    Err(ConnectError::Ahead {
+        url: url.to_string(),
+        unknown,
+    })
 }
 
-fn options(url: &str, connections: u32, read_only: bool) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .min_connections(1)
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .sqlx_logging(false)
-        .test_before_acquire(false) // a file does not hang up
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            let sqlite = sqlite
-                .create_if_missing(true)
-                .foreign_keys(true)
-                .busy_timeout(BUSY_TIMEOUT)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .statement_cache_capacity(256);
-            if read_only {
-                sqlite.pragma("query_only", "on")
-            } else {
-                sqlite
-            }
-        });
-    options
+/// Makes the directory of a SQLite file: one level only, so that a mistyped path makes no tree. If it cannot be made,
+/// opening the file says so.
+fn make_directory(url: &Url) {
+    let path = url.expose().trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = std::path::Path::new(path.split('?').next().unwrap_or_default());
+    if let Some(directory) = path.parent() {
+        let _ = std::fs::create_dir(directory);
+    }
 }
 
 /// A transaction. Use it as a `ConnectionTrait` through [`Transaction::as_ref`]; dropping it rolls it back.
@@ -139,10 +218,10 @@ fn options(url: &str, connections: u32, read_only: bool) -> ConnectOptions {
 pub struct Transaction(DatabaseTransaction);
 
 impl Transaction {
-    /// Makes everything durable. An error means that it is *not known* whether it is
-    /// ([`Error::OutcomeUnknown`]): repeat the same ids to find out.
+    /// Makes everything durable. [`Error::OutcomeUnknown`] means that it is *not known* whether it is: repeat the same ids
+    /// to find out. [`Error::Contended`] means that nothing is.
     pub async fn commit(self) -> Result<()> {
-        self.0.commit().await.map_err(Error::OutcomeUnknown)
+        self.0.commit().await.map_err(Error::of_commit)
     }
 
     /// Takes everything back.

@@ -1,0 +1,123 @@
+//! One channel over several instances of a service.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::to_bytes;
+use http::{Request, Response};
+use tokio::time::Instant;
+use tonic::{body::Body, transport::Channel};
+use tower::{BoxError, Service, ServiceExt};
+
+/// How long an instance that was lost is asked only when no other one answers.
+const AVOID: Duration = Duration::from_secs(1);
+
+/// Sends each call to the instance that has the fewest of ours to answer, in turn among equals. When the way to it is
+/// lost before an answer began, whether or not the call took effect there, the next instance is asked: every call
+/// of this system may be repeated. An answer, also a refusal, is final.
+#[derive(Clone, Debug)]
+pub struct Balanced {
+    instances: Arc<[Instance]>,
+    turn: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct Instance {
+    channel: Channel,
+    /// Calls that wait for their answer to begin.
+    waiting: AtomicUsize,
+    lost: Mutex<Option<Instant>>,
+}
+
+impl Balanced {
+    /// Over these.
+    pub(crate) fn over(channels: impl Iterator<Item = Channel>) -> Self {
+        let instance = |channel| Instance {
+            channel,
+            waiting: AtomicUsize::new(0),
+            lost: Mutex::new(None),
+        };
+        Self {
+            instances: channels.map(instance).collect(),
+            turn: Arc::new(AtomicUsize::new(0)),
+        }
+    }
+
+    /// In the order in which they are asked.
+    fn order(&self) -> Vec<&Instance> {
+        let mut order: Vec<_> = self.instances.iter().collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        order.rotate_left(turn % self.instances.len());
+        order.sort_by_cached_key(|instance| (instance.is_lost(), instance.waiting.load(Ordering::Relaxed)));
+        order
+    }
+
+    async fn send(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        if let [only] = &*self.instances {
+            return only.send(request).await;
+        }
+        let (head, body) = request.into_parts();
+        // It was one message in memory before it was a body.
+        let message = to_bytes(axum::body::Body::new(body), usize::MAX).await?;
+        let mut lost = None;
+        for instance in self.order() {
+            let body = Body::new(axum::body::Body::from(message.clone()));
+            match instance.send(Request::from_parts(head.clone(), body)).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => lost = Some(fault),
+            }
+        }
+        Err(lost.unwrap_or_else(|| "no instance to ask".into()))
+    }
+}
+
+impl Instance {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let _waiting = Waiting::begin(&self.waiting);
+        let answer = self.channel.clone().oneshot(request).await;
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = answer.is_err().then(Instant::now);
+        Ok(answer?)
+    }
+
+    fn is_lost(&self) -> bool {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.is_some_and(|lost| lost.elapsed() < AVOID)
+    }
+}
+
+/// Counts a call for as long as it lasts, also when it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Service<Request<Body>> for Balanced {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.clone().send(request))
+    }
+}

@@ -1,0 +1,115 @@
+//! Repeating a transaction that another one was in the way of.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::{Error, Result};
+
+/// Tries after the first one.
+const REPEATS: usize = 7;
+/// The pauses between them double from here to there, with jitter. Enough for a deadlock to dissolve; a caller waits.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs `transaction` until it succeeds, at most eight times: again when another transaction was in the way
+/// ([`Error::Contended`]), when someone else wrote the same key first ([`Error::Conflict`]: the next try reads what they
+/// wrote), and when the answer to its COMMIT was lost ([`Error::OutcomeUnknown`]: the next try finds out).
+///
+/// For transactions that are named by the ids they write, so that doing one twice is doing it once. If a lost answer is
+/// never cleared up, the error is `OutcomeUnknown`, whatever the last try failed of.
+pub async fn repeat<T, F>(mut transaction: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_max_times(REPEATS)
+        .with_jitter()
+        .build();
+    let mut unknown = false;
+    loop {
+        let fault = match transaction().await {
+            Err(fault @ (Error::Contended(_) | Error::Conflict(_))) => fault,
+            Err(fault @ Error::OutcomeUnknown(_)) => {
+                unknown = true;
+                fault
+            }
+            // The way to the engine is often lost together with the answer: it gets the same chance to come back.
+            Err(fault @ Error::Driver(_)) if unknown => fault,
+            other => return other,
+        };
+        let Some(pause) = pauses.next() else {
+            return Err(match fault {
+                Error::Contended(fault) | Error::Conflict(fault) | Error::Driver(fault) if unknown => {
+                    Error::OutcomeUnknown(fault)
+                }
+                fault => fault,
+            });
+        };
+        tracing::debug!(%fault, "a transaction is repeated");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sea_orm::DbErr;
+    use std::cell::Cell;
+
+    fn fault() -> DbErr {
+        DbErr::Custom("as told".to_owned())
+    }
+
+    async fn run(answers: impl Fn(usize) -> Result<u8>) -> (Result<u8>, usize) {
+        let tries = Cell::new(0);
+        let result = repeat(|| {
+            tries.set(tries.get() + 1);
+            let answer = answers(tries.get());
+            async { answer }
+        })
+        .await;
+        (result, tries.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_be_repeated_is_until_it_works() {
+        let (result, tries) = run(|n| match n {
+            1 => Err(Error::Contended(fault())),
+            2 => Err(Error::Conflict(fault())),
+            3 => Err(Error::OutcomeUnknown(fault())),
+            4 => Err(Error::Driver(fault())),
+            _ => Ok(7),
+        })
+        .await;
+        assert!(matches!(result, Ok(7)) && tries == 5, "{result:?} after {tries}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_not_be_repeated_is_not() {
+        let (result, tries) = run(|_| Err(Error::Driver(fault()))).await;
+        assert!(matches!(result, Err(Error::Driver(_))) && tries == 1);
+        let (result, tries) = run(|_| Err(Error::inconsistent("x"))).await;
+        assert!(matches!(result, Err(Error::Inconsistent(_))) && tries == 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_stays_open_until_it_is_cleared_up() {
+        let (result, tries) = run(|n| {
+            Err(if n == 1 {
+                Error::OutcomeUnknown(fault())
+            } else {
+                Error::Driver(fault())
+            })
+        })
+        .await;
+        assert!(
+            matches!(result, Err(Error::OutcomeUnknown(_))) && tries == 8,
+            "{result:?} after {tries}"
+        );
+        let (result, tries) = run(|_| Err(Error::Contended(fault()))).await;
+        assert!(matches!(result, Err(Error::Contended(_))) && tries == 8);
+    }
+}
