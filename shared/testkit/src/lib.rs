@@ -1,11 +1,12 @@
 //! What tests of every service need: a store of their own, a server on a free port, waiting without sleeping.
 #![allow(clippy::expect_used, reason = "a test that cannot be set up should stop at once")]
 
+pub use engines;
+
 use std::{net::SocketAddr, time::Duration};
 
-use runtime::{Channel, config::ServerConfig, telemetry::Format};
+use runtime::{Channel, client::Endpoints, config::ServerConfig, telemetry::Format};
 use tempfile::TempDir;
-use tonic::transport::Endpoint;
 
 /// How long [`eventually`] waits. Generous, because a loaded machine is slow, and free, because a passing test never
 /// uses it up.
@@ -57,8 +58,8 @@ pub fn server_config() -> ServerConfig {
 /// # Panics
 ///
 /// Never: every socket address makes a URL.
-pub fn endpoint(address: SocketAddr) -> Endpoint {
-    Endpoint::from_shared(format!("http://{address}")).expect("an address")
+pub fn endpoint(address: SocketAddr) -> Endpoints {
+    Endpoints::parse(&format!("http://{address}")).expect("an address")
 }
 
 /// A channel to a server on loopback.
