@@ -2,14 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::Context;
+use cache::Shared;
 use proto::account::v1::{account_service_server::AccountServiceServer, group_service_server::GroupServiceServer};
 use runtime::{Faults, Process, Server, config::ServerConfig};
-use secrecy::ExposeSecret;
 use sql::Database;
 
 use crate::{
     Config, Settings,
+    notice::{Nobody, Notice},
     rpc::{AccountRpc, GroupRpc},
     store::sql::{Migrator, SqlStore},
 };
@@ -33,16 +33,22 @@ impl runtime::Service for Account {
         &config.server
     }
 
+    async fn migrate(config: Config) -> anyhow::Result<()> {
+        Ok(Database::migrate::<Migrator>(&config.database_url).await?)
+    }
+
     async fn start(config: Config, process: &Process) -> anyhow::Result<SocketAddr> {
         let server = Server::bind(&config.server).await?;
         let address = server.local_addr()?;
 
-        let database = Database::connect(config.database_url.expose_secret())
-            .await
-            .context("the store of accounts")?;
-        database.migrate::<Migrator>().await.context("the store of accounts")?;
+        let database = Database::open::<Migrator>(&config.database_url, config.pool).await?;
+        process.on_stopped(database.clone().close());
         let store = Arc::new(SqlStore::new(database.clone()));
         let clock: clock::SharedClock = Arc::new(clock::System);
+        let notice: Arc<dyn Notice> = match Shared::open(config.redis.as_ref()).await? {
+            None => Arc::new(Nobody),
+            Some(caches) => Arc::new(caches),
+        };
 
         let accounts = AccountRpc {
             accounts: store.clone(),
@@ -52,6 +58,7 @@ impl runtime::Service for Account {
         let groups = GroupRpc {
             accounts: store.clone(),
             groups: store,
+            notice,
             clock,
         };
         server

@@ -1,8 +1,8 @@
 //! How the service is configured.
 
 use clap::Args;
+use resp::{RedisConfig, settings::RedisSettings};
 use runtime::config::{Faults, ServerConfig, ServerSettings};
-use secrecy::SecretString;
 
 /// Settings as text. The comments are what `--help` says.
 #[derive(Clone, Debug, Args)]
@@ -10,9 +10,15 @@ pub struct Settings {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerSettings,
-    /// Database that holds users, groups and the ledger
+    /// Database that holds users, groups and the ledger: sqlite:, postgres: or mysql:
     #[arg(long, value_name = "URL", default_value = "sqlite://data/account.db")]
     pub database_url: String,
+    /// How connections to a database server are kept.
+    #[command(flatten)]
+    pub pool: sql::settings::PoolSettings,
+    /// The Redis where caches hear that somebody left a group: the one that the other services are told.
+    #[command(flatten)]
+    pub redis: RedisSettings,
 }
 
 /// [`Settings`], understood.
@@ -20,20 +26,26 @@ pub struct Settings {
 pub struct Config {
     /// What every server is told.
     pub server: ServerConfig,
-    /// Where the store is. Secret, because a URL may hold a password.
-    pub database_url: SecretString,
+    /// Where the store is.
+    pub database_url: sql::Url,
+    /// How connections to it are kept.
+    pub pool: sql::Pool,
+    /// Where caches hear that somebody left a group.
+    pub redis: Option<RedisConfig>,
 }
 
 impl Settings {
     /// The settings, understood; notes every fault.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
-        let database_url = sql::check_url(&self.database_url)
-            .map_err(|fault| faults.add("database_url", fault))
-            .ok();
+        let database_url = sql::settings::url(faults, "database_url", &self.database_url);
+        let pool = self.pool.check(faults);
+        let redis = self.redis.check(faults);
         Some(Config {
             server: server?,
-            database_url: database_url.map(|()| self.database_url.clone().into())?,
+            database_url: database_url?,
+            pool: pool?,
+            redis: redis?,
         })
     }
 }
@@ -66,9 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_does_not_show_its_url() {
-        let settings: Settings = runtime::config::defaults();
-        let config = settings.check(&mut Faults::default()).unwrap();
-        assert!(!format!("{config:?}").contains("sqlite"));
+    fn a_configuration_does_not_show_a_password() {
+        let mut settings: Settings = runtime::config::defaults();
+        settings.database_url = "postgres://user:secret@host/account".to_owned();
+        let config = format!("{:?}", settings.check(&mut Faults::default()).unwrap());
+        assert!(
+            config.contains("host/account") && !config.contains("secret"),
+            "{config}"
+        );
     }
 }

@@ -14,6 +14,7 @@
 //!
 //! - `domain`: accounts, transfers, and the ledger's rules (`domain::ledger`) as pure functions; users and groups.
 //! - `store`: the ports, and `store::sql` behind them.
+//! - `notice`: who hears that somebody left a group.
 //! - `ops`: one file per use case.
 //! - `rpc`: requests in, domain words to `ops`, answers out; errors become statuses in `rpc::error`.
 //! - `app`: the composition root, the only place that names the concrete store.
@@ -21,6 +22,7 @@
 mod app;
 mod config;
 mod domain;
+mod notice;
 mod ops;
 mod rpc;
 mod store;

@@ -27,24 +27,6 @@ pub enum Error {
 /// Result of a use case.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// How often a write is tried that meets another instance's. Each try sees what the other one did, so that a second
-/// conflict needs a third party that was quick; four in a row mean that something else is wrong.
-const ATTEMPTS: u32 = 4;
-
-/// Repeats `write` while another instance is first.
-async fn despite_conflicts<T, F>(write: impl Fn() -> F) -> sql::Result<T>
-where
-    F: Future<Output = sql::Result<T>>,
-{
-    for _ in 1..ATTEMPTS {
-        match write().await {
-            Err(sql::Error::Conflict(fault)) => tracing::debug!(%fault, "another instance was first"),
-            done => return done,
-        }
-    }
-    write().await
-}
-
 /// What was found, in the order asked for; what was not found is left out, what was asked for twice comes twice.
 pub fn in_order<K: Eq + Hash, T: Clone>(asked: &[K], found: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     let by_key: HashMap<K, T> = found.into_iter().map(|item| (key(&item), item)).collect();
@@ -65,8 +47,6 @@ async fn require_users(accounts: &dyn Accounts, users: &[UserId]) -> Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
 
     #[test]
@@ -74,29 +54,5 @@ mod tests {
         let found = vec![("a", 1), ("c", 3), ("b", 2)];
         let ordered = in_order(&["c", "x", "a", "c"], found, |item| item.0);
         assert_eq!(ordered, [("c", 3), ("a", 1), ("c", 3)]);
-    }
-
-    #[tokio::test]
-    async fn a_conflict_is_tried_again_and_nothing_else_is() {
-        let conflict = || sql::Error::Conflict(sea_orm::DbErr::Custom("key".to_owned()));
-        let tries = Cell::new(0);
-        let run = async |conflicts: u32, last: fn() -> sql::Result<u32>| {
-            tries.set(0);
-            despite_conflicts(async || {
-                tries.set(tries.get() + 1);
-                if tries.get() <= conflicts {
-                    Err(conflict())
-                } else {
-                    last()
-                }
-            })
-            .await
-        };
-        assert!(matches!(run(3, || Ok(7)).await, Ok(7)));
-        assert_eq!(tries.get(), 4);
-        assert!(matches!(run(9, || Ok(7)).await, Err(sql::Error::Conflict(_))));
-        assert_eq!(tries.get(), ATTEMPTS);
-        assert!(run(0, || Err(sql::Error::inconsistent("x"))).await.is_err());
-        assert_eq!(tries.get(), 1);
     }
 }

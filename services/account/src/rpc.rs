@@ -21,6 +21,7 @@ use proto::account::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::{
+    notice::Notice,
     ops::{
         create_group::create_group,
         deposit::deposit,
@@ -52,6 +53,8 @@ pub struct GroupRpc {
     pub accounts: Arc<dyn Accounts>,
     /// Groups.
     pub groups: Arc<dyn Groups>,
+    /// Who hears that somebody left.
+    pub notice: Arc<dyn Notice>,
     /// The hour.
     pub clock: SharedClock,
 }
@@ -191,7 +194,9 @@ impl GroupService for GroupRpc {
     async fn remove_members(&self, request: Request<RemoveMembersRequest>) -> Answer<RemoveMembersResponse> {
         let RemoveMembersRequest { group_id, user_ids } = request.into_inner();
         let (id, users) = convert::members(&group_id, &user_ids)?;
-        let group = remove_members(&*self.groups, &id, &users).await.map_err(refuse)?;
+        let group = remove_members(&*self.groups, &*self.notice, &id, &users)
+            .await
+            .map_err(refuse)?;
         Ok(Response::new(RemoveMembersResponse {
             group: Some(render::group(group)),
         }))

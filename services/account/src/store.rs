@@ -1,8 +1,9 @@
 //! The ports: what the use cases ask of a store, in domain words.
 //!
-//! Every method is atomic: it happens as a whole or not at all, also when its future is dropped. Errors are
-//! [`::sql::Error`]s: `Driver` means that nothing happened and a repeat may help, `Conflict` that another instance was
-//! first, `OutcomeUnknown` that it may have happened; every method may be repeated with the same arguments.
+//! Every method is atomic: it happens as a whole or not at all, also when its future is dropped. Every method may be repeated
+//! with the same arguments, and repeats itself a few times where another instance is in its way and where the answer to a
+//! commit is lost. What is left then is an [`::sql::Error`]: after `OutcomeUnknown` it may have happened, after any
+//! other nothing has.
 
 pub mod sql;
 
@@ -43,8 +44,9 @@ pub trait Accounts: Send + Sync {
 pub trait Ledger: Send + Sync {
     /// Posts a batch of 1 to [`MAX_BATCH`](crate::domain::ledger::MAX_BATCH) items by
     /// [the ledger's rules](crate::domain::ledger::post) in one transaction over rows that it holds locked, and returns
-    /// a verdict for each item in order. `Conflict`: another instance opened an account or posted an id of the batch
-    /// meanwhile; nothing happened here, and a repeat sees what the other one did.
+    /// a verdict for each item in order. Of several callers that post the same id at once, one is told
+    /// [`Posted`](crate::domain::ledger::Verdict::Posted); the others, and one whose first answer was lost,
+    /// [`AlreadyPosted`](crate::domain::ledger::Verdict::AlreadyPosted).
     async fn post(&self, items: &[Item], now: Timestamp) -> Result<Vec<Posting>>;
 
     /// Those of the transfers that were posted, in no particular order. At most 1,000.

@@ -38,6 +38,10 @@ impl runtime::Service for Transfer {
         &config.server
     }
 
+    async fn migrate(config: Config) -> anyhow::Result<()> {
+        Ok(sql::Database::migrate::<Migrator>(&config.database_url).await?)
+    }
+
     async fn start(config: Config, process: &Process) -> anyhow::Result<SocketAddr> {
         start_at(config, Arc::new(clock::System), process).await
     }
@@ -48,8 +52,8 @@ pub async fn start_at(config: Config, clock: SharedClock, process: &Process) -> 
     let server = Server::bind(&config.server).await?;
     let address = server.local_addr()?;
 
-    let database = sql::Database::connect(&config.database_url).await?;
-    database.migrate::<Migrator>().await?;
+    let database = sql::Database::open::<Migrator>(&config.database_url, config.pool).await?;
+    process.on_stopped(database.clone().close());
     let store = SqlStore::new(database.clone());
     store.prepare(config.partitions).await.context("partitions")?;
     let ports = Ports {

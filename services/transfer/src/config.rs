@@ -4,8 +4,10 @@ use std::{num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use id::Partition;
-use runtime::config::{Faults, ServerConfig, ServerSettings};
-use tonic::transport::Endpoint;
+use runtime::{
+    client::Endpoints,
+    config::{Faults, ServerConfig, ServerSettings},
+};
 
 /// A lease is renewed three times in its life: below this the renewals alone keep the disk busy.
 const MIN_LEASE_TTL: Duration = Duration::from_millis(100);
@@ -16,14 +18,17 @@ pub struct Settings {
     /// What every server is told
     #[command(flatten)]
     pub server: ServerSettings,
-    /// Database URL
+    /// Database that holds orders, cursors and repair cases: sqlite:, postgres: or mysql:
     #[arg(long, value_name = "URL", default_value = "sqlite://data/transfer.db")]
     pub database_url: String,
-    /// Address of the account service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    /// How connections to a database server are kept.
+    #[command(flatten)]
+    pub pool: sql::settings::PoolSettings,
+    /// Address of the account service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50051")]
     pub account_url: String,
-    /// Address of the grab service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50053")]
+    /// Address of the grab service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50053")]
     pub grab_url: String,
     /// Number of partitions of packet space; the same everywhere, and never changed
     #[arg(long, value_name = "COUNT", default_value = "64")]
@@ -41,12 +46,14 @@ pub struct Settings {
 pub struct Config {
     /// What every server is told.
     pub server: ServerConfig,
-    /// Database URL.
-    pub database_url: String,
+    /// Where the store is.
+    pub database_url: sql::Url,
+    /// How connections to it are kept.
+    pub pool: sql::Pool,
     /// The account service.
-    pub account: Endpoint,
+    pub account: Endpoints,
     /// The grab service.
-    pub grab: Endpoint,
+    pub grab: Endpoints,
     /// Number of partitions of packet space.
     pub partitions: NonZeroU16,
     /// How long a partition stays with an instance that no longer renews its lease.
@@ -59,11 +66,10 @@ impl Settings {
     /// The settings, understood.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
-        let database_url = sql::check_url(&self.database_url)
-            .map_err(|fault| faults.add("database_url", fault))
-            .ok();
-        let account = faults.endpoint("account_url", &self.account_url);
-        let grab = faults.endpoint("grab_url", &self.grab_url);
+        let database_url = sql::settings::url(faults, "database_url", &self.database_url);
+        let pool = self.pool.check(faults);
+        let account = faults.endpoints("account_url", &self.account_url);
+        let grab = faults.endpoints("grab_url", &self.grab_url);
         let partitions = faults.parse("partitions", &self.partitions);
         if partitions.is_some_and(|count| count > Partition::MAX_COUNT) {
             faults.add("partitions", format!("must be 1 to {}", Partition::MAX_COUNT));
@@ -75,7 +81,8 @@ impl Settings {
         let reconcile_interval = faults.duration("reconcile_interval", &self.reconcile_interval);
         Some(Config {
             server: server?,
-            database_url: database_url.map(|()| self.database_url.clone())?,
+            database_url: database_url?,
+            pool: pool?,
             account: account?,
             grab: grab?,
             partitions: partitions?,

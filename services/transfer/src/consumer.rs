@@ -20,12 +20,12 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::ops::{
-    Ports,
+    Error, Ports,
     settle::{Batch, settle},
 };
 use feed::Fed;
 use leases::Holdings;
-use pace::{Backoff, Steady};
+use pace::{Backoff, Overdue, Steady};
 
 /// Claims at which a batch is full. With one message more, which is at most as many, it still fits one call.
 const FULL: usize = 500;
@@ -71,10 +71,16 @@ async fn settle_all(holdings: &Holdings, mut fed: mpsc::Receiver<Fed>, ports: &P
             continue;
         }
         let mut backoff = Backoff::default();
+        let mut overdue = Overdue::new();
         let lost = loop {
             match settle(ports, owner, &batches).await {
                 Ok(lost) => break lost,
-                Err(fault) => steady.failed(&fault),
+                Err(fault) => {
+                    steady.failed(&fault);
+                    if overdue.is_news() {
+                        name_all(&batches, &fault);
+                    }
+                }
             }
             if !process.pause(backoff.next()).await {
                 return;
@@ -82,6 +88,14 @@ async fn settle_all(holdings: &Holdings, mut fed: mpsc::Receiver<Fed>, ports: &P
         };
         steady.works();
         holdings.advance(&batches, &lost);
+    }
+}
+
+/// Names every partition whose claims wait. The batch stands still as a whole, whichever of them it is for.
+fn name_all(batches: &BTreeMap<Partition, Batch>, fault: &Error) {
+    for (partition, batch) in batches {
+        let (partition, after_seq, claims) = (partition.index(), batch.from_seq, batch.claims.len());
+        tracing::error!(partition, after_seq, claims, %fault, "this partition's claims are not settled");
     }
 }
 

@@ -1,8 +1,9 @@
 //! The store's ports, by who needs them. [`SqlStore`] is all of them.
 //!
-//! Every method is one transaction: it happens completely or not at all, also when its caller goes away meanwhile. After
-//! [`::sql::Error::Driver`] nothing has changed; after [`::sql::Error::OutcomeUnknown`] it may have; every method that
-//! writes may be repeated with the same arguments either way.
+//! Every method is one transaction: it happens completely or not at all, also when its caller goes away meanwhile. Every
+//! method that writes may be repeated with the same arguments, and repeats itself a few times where another instance is in
+//! its way and where the answer to a commit is lost. What is left then is an error: after
+//! [`::sql::Error::OutcomeUnknown`] it may have happened, after any other nothing has.
 
 mod sql;
 

@@ -153,7 +153,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default() // on servers, what the session was set to: see `engine`
         };
-        Ok(Transaction(self.write.begin_with_options(options).await?))
+        self.open_transaction(&self.write, options).await
     }
 
     /// A transaction that sees one snapshot of the store from its first query to its last, and writes nothing.
@@ -165,7 +165,19 @@ impl Database {
             access_mode: on_server.then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
         };
-        Ok(Transaction(self.read.begin_with_options(options).await?))
+        self.open_transaction(&self.read, options).await
+    }
+
+    /// On a server, in a task of its own: a caller may be dropped at any time, and a driver that is dropped between asking for
+    /// a transaction and having it would give the session to the next caller with the transaction still open.
+    async fn open_transaction(&self, on: &DatabaseConnection, options: TransactionOptions) -> Result<Transaction> {
+        if !self.url.engine().is_server() {
+            return Ok(Transaction(on.begin_with_options(options).await?));
+        }
+        let on = on.clone();
+        let opening = tokio::spawn(async move { on.begin_with_options(options).await });
+        let opened = opening.await.map_err(|fault| DbErr::Custom(fault.to_string()))?;
+        Ok(Transaction(opened?))
     }
 
     /// Whether the store answers and can be written to: what health reports. Takes SQLite's write lock for a moment.

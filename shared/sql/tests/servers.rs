@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use engines::{MariaDb, Postgres, Proxy};
+use engines::{MariaDb, Options, Postgres, Proxy};
 use schema::{Migrator, Newer, insert, names, numbers, set};
 use sea_orm::ConnectionTrait;
 use sql::{ConnectError, Database, Error, Pool, Shards, Url};
@@ -72,11 +72,12 @@ async fn mariadb() {
 }
 
 async fn suite(database: &str, other: &str, proxy: &Proxy) {
-    is_opened_as_this_program_knows_it(database).await;
+    Box::pin(is_opened_as_this_program_knows_it(database)).await;
     commits_rolls_back_and_reads(database).await;
     compares_text_byte_by_byte(database).await;
     transactions_in_each_others_way_both_succeed(database).await;
     a_lost_answer_is_found_out(database, proxy).await;
+    a_begin_that_is_dropped_leaves_nothing_open(database, proxy).await;
     shards_keep_their_order(database, other).await;
 }
 
@@ -104,6 +105,29 @@ async fn is_opened_as_this_program_knows_it(database: &str) {
         .map(drop)
         .unwrap_err();
     assert!(matches!(fault, ConnectError::Open { .. }), "{fault}");
+}
+
+/// A session whose BEGIN was asked for by somebody who did not wait for it serves the next one as if nothing had been.
+async fn a_begin_that_is_dropped_leaves_nothing_open(database: &str, proxy: &Proxy) {
+    let database = open(&proxy.url(database)).await;
+    let every = || futures::future::join_all((0..POOL.connections.get()).map(|_| database.snapshot()));
+    let open_all = async || {
+        for snapshot in every().await {
+            numbers(snapshot.unwrap().as_ref()).await;
+        }
+    };
+    open_all().await;
+    for hold in [
+        Duration::from_millis(1),
+        Duration::from_millis(3),
+        Duration::from_millis(9),
+    ] {
+        proxy.delay(Duration::from_millis(2));
+        let begin = || tokio::time::timeout(hold, database.begin());
+        futures::future::join_all((0..POOL.connections.get()).map(|_| begin())).await;
+        proxy.resume();
+        open_all().await;
+    }
 }
 
 async fn commits_rolls_back_and_reads(database: &str) {
@@ -253,4 +277,47 @@ async fn shards_keep_their_order(database: &str, other: &str) {
         .execute_unprepared("SELECT 1")
         .await
         .unwrap();
+}
+
+/// A password and a certificate, and what happens when either is not the right one.
+#[tokio::test]
+async fn tls_is_asked_for_in_the_url() {
+    let options = || Options::default().password("s3cret").tls();
+    let postgres = Postgres::start_with(options()).await.unwrap();
+    let url = postgres.database("safe").await.unwrap();
+    let authority = postgres.authority().unwrap().display();
+    let wrong = postgres.authority().unwrap().with_file_name("no-such-authority.pem");
+    checks(&url, &format!("{url}?sslmode=verify-full&sslrootcert={authority}")).await;
+    refuses(&format!("{url}?sslmode=verify-full"), "certificate").await;
+    refuses(
+        &format!("{url}?sslmode=verify-full&sslrootcert={}", wrong.display()),
+        "postgres://",
+    )
+    .await;
+    refuses(&url.replace("s3cret", "guessed"), "password").await;
+    drop(postgres);
+
+    let mariadb = MariaDb::start_with(options()).await.unwrap();
+    let url = mariadb.database("safe").await.unwrap();
+    let authority = mariadb.authority().unwrap().display();
+    checks(&url, &format!("{url}?ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}")).await;
+    refuses(&format!("{url}?ssl-mode=VERIFY_IDENTITY"), "certificate").await;
+    refuses(&url.replace("s3cret", "guessed"), "denied").await;
+}
+
+async fn checks(plain: &str, checked: &str) {
+    Database::migrate::<Migrator>(&url(plain)).await.unwrap();
+    open(checked).await.ping().await.unwrap();
+}
+
+async fn refuses(text: &str, why: &str) {
+    let fault = Database::open::<Migrator>(&url(text), POOL)
+        .await
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        fault.contains(why) && !fault.contains("s3cret") && !fault.contains("guessed"),
+        "{fault}"
+    );
 }

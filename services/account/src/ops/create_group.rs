@@ -3,7 +3,7 @@
 use clock::Clock;
 use id::{GroupId, UserId};
 
-use super::{Result, despite_conflicts, require_users};
+use super::{Result, require_users};
 use crate::{
     domain::{people::Group, refusal::Refusal},
     store::{Accounts, Groups},
@@ -39,7 +39,7 @@ pub async fn create_group(
         member_count: 0, // the store counts
         create_time: clock.now(),
     };
-    let stored = despite_conflicts(|| groups.create(&group, &members)).await?;
+    let stored = groups.create(&group, &members).await?;
     if stored.owner != group.owner || stored.display_name != group.display_name {
         return Err(Refusal::GroupIdTaken(group.id).into());
     }

@@ -10,6 +10,7 @@ use crate::{
         people::{Group, User},
         refusal::Refusal,
     },
+    notice::Notice,
     store::{Accounts, Groups},
 };
 
@@ -33,10 +34,12 @@ pub async fn add_members(
     get_group(groups, id).await
 }
 
-/// Removes users and returns the group after it.
-pub async fn remove_members(groups: &dyn Groups, id: &GroupId, users: &[UserId]) -> Result<Group> {
+/// Removes users and returns the group after it. Elsewhere they may pass for members a little longer: see [`Notice`].
+pub async fn remove_members(groups: &dyn Groups, notice: &dyn Notice, id: &GroupId, users: &[UserId]) -> Result<Group> {
     get_group(groups, id).await?;
-    groups.remove_members(id, users).await?;
+    let removed = groups.remove_members(id, users).await;
+    notice.members_left(id).await; // also where it is not known whether it was committed
+    removed?;
     get_group(groups, id).await
 }
 

@@ -2,7 +2,7 @@
 
 use clock::Clock;
 
-use super::{Result, despite_conflicts};
+use super::Result;
 use crate::{
     domain::ledger::{Item, Posting},
     store::Ledger,
@@ -11,5 +11,5 @@ use crate::{
 /// Posts 1 to [`MAX_BATCH`](crate::domain::ledger::MAX_BATCH) items; a verdict for each, in order. It may be repeated:
 /// what was posted before is told, not posted again (MONEY-3).
 pub async fn post_transfers(ledger: &dyn Ledger, clock: &dyn Clock, items: &[Item]) -> Result<Vec<Posting>> {
-    Ok(despite_conflicts(|| ledger.post(items, clock.now())).await?)
+    Ok(ledger.post(items, clock.now()).await?)
 }

@@ -53,7 +53,7 @@ pub fn refuse(fault: Error) -> Status {
 pub fn unanswered(fault: sql::Error) -> Status {
     match fault {
         sql::Error::Inconsistent(_) => status::internal(fault),
-        sql::Error::Driver(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_) => {
+        sql::Error::Driver(_) | sql::Error::Contended(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_) => {
             status::unavailable("the store of accounts", fault, RETRY_DELAY)
         }
     }

@@ -1,22 +1,25 @@
 //! What every store must do, whatever the engine: `contract` takes a fresh store.
 
 mod broken;
+mod commits;
+mod crowd;
+mod engine;
 
 use std::sync::Arc;
 
-use ::sql::Database;
 use clock::{Timestamp, from_micros};
 use futures::future::join_all;
 use id::{GroupId, PacketId, TransferId, UserId};
 use money::Fen;
 use paging::Page;
-use sea_orm::ConnectionTrait;
-use testkit::Dir;
-
-use super::{
-    Accounts, Groups, Ledger,
-    sql::{Migrator, SqlStore},
+use sea_orm::{ConnectionTrait, Statement};
+use testkit::{
+    Dir,
+    engines::{MariaDb, Postgres},
 };
+
+use self::engine::Engine;
+use super::{Accounts, Groups, Ledger};
 use crate::domain::{
     account::AccountRef,
     ledger::{Item, MAX_BATCH, Verdict},
@@ -227,6 +230,39 @@ async fn groups(store: &(impl Accounts + Groups)) {
     assert_eq!(store.group(&"none".parse().unwrap()).await.unwrap(), None);
     let stranger = store.add_members(&id, &[user("stranger")], at(4)).await;
     assert!(stranger.is_err(), "SQL refuses a member who is no user");
+    names(store).await;
+}
+
+/// Names are compared and ordered byte by byte: not as a language would, and not regardless of case.
+async fn names(store: &(impl Accounts + Groups)) {
+    let ordered = ["B", "Z-1", "_x", "a-c", "aB", "a_a", "ab", "b"];
+    open(store, &ordered).await;
+    let group = Group {
+        id: "names".parse().unwrap(),
+        display_name: "Names".to_owned(),
+        owner: user("B"),
+        member_count: 0,
+        create_time: at(3),
+    };
+    let everybody = ordered.map(user);
+    let mut reversed = everybody.clone();
+    reversed.reverse();
+    assert_eq!(store.create(&group, &reversed).await.unwrap().member_count, 8);
+    let mut seen = Vec::new();
+    loop {
+        let page = Page {
+            size: 2,
+            after: seen.last().cloned(),
+        };
+        let members = store.members(&group.id, &page).await.unwrap();
+        if members.is_empty() {
+            break;
+        }
+        seen.extend(members.into_iter().take(2).map(|member| member.id));
+    }
+    assert_eq!(seen, everybody);
+    let other: GroupId = "Names".parse().unwrap();
+    assert_eq!(store.group(&other).await.unwrap(), None, "another name");
 }
 
 /// A post whose caller went away at any moment happened as a whole or not at all, and blocks nobody.
@@ -266,29 +302,37 @@ async fn contract(store: Arc<impl Accounts + Ledger + Groups + 'static>) {
     dropped_posts(&store).await;
 }
 
-async fn sqlite(dir: &Dir) -> (Database, Arc<SqlStore>) {
-    let database = Database::connect(&dir.sqlite("account")).await.unwrap();
-    database.migrate::<Migrator>().await.unwrap();
-    (database.clone(), Arc::new(SqlStore::new(database)))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_keeps_the_contract() {
-    let dir = Dir::new();
-    let (database, store) = sqlite(&dir).await;
+/// Everything on one engine, which is started once.
+async fn everything(engine: Engine) {
+    let (database, store) = engine.store("contract").await;
     contract(store).await;
-    let acts = database
-        .read()
-        .query_all_raw(sea_orm::Statement::from_string(
-            sea_orm::DbBackend::Sqlite,
-            "SELECT reason FROM account_acts ORDER BY act_id",
-        ))
-        .await
-        .unwrap();
+    let acts = "SELECT reason FROM account_acts ORDER BY act_id";
+    let acts = Statement::from_string(database.read().get_database_backend(), acts);
+    let acts = database.read().query_all_raw(acts).await.unwrap();
     let reasons: Vec<String> = acts.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
     assert_eq!(
         reasons,
         ["why", "fine", "why"],
         "only what changed something is recorded"
     );
+    broken::is_refused(&engine).await;
+    broken::is_found(&engine).await;
+    crowd::of_two_instances(&engine).await;
+    commits::lost_answers_are_found(&engine).await;
+    commits::a_cut_before_the_commit_changes_nothing(&engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_the_contract() {
+    everything(Engine::Sqlite(Dir::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_the_contract() {
+    everything(Engine::Postgres(Postgres::start().await.unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_keeps_the_contract() {
+    everything(Engine::MariaDb(MariaDb::start().await.unwrap())).await;
 }

@@ -4,10 +4,13 @@
 //!
 //! | method | statements |
 //! |---|---|
-//! | `post` | 2 selects (transfers by id, accounts by id with row locks), 2 inserts, 1 insert of opened accounts, 1 upsert of changed ones, commit |
+//! | `post` | 2 selects (accounts by id with row locks, then transfers by id), 2 inserts, 1 insert of opened accounts, 1 upsert of changed ones, commit |
 //! | `open` | 2 upserts, 2 selects, commit |
 //! | `verify` | 8 selects over one snapshot, each one pass over its tables |
 //! | everything else | 1 to 3 |
+//!
+//! On servers, transactions are READ COMMITTED and decide only on rows that they hold locked; every one that writes is named
+//! by the ids it writes and runs in [`repeat`](::sql::repeat).
 
 mod accounts;
 mod audit;

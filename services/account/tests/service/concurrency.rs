@@ -34,14 +34,20 @@ fn batch(task: u128, batch: u128) -> Vec<Transfer> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn overlapping_transfers_count_once_and_sum_to_zero() {
-    let mesh = Arc::new(Mesh::start().await);
+    overlap([Mesh::start().await].into()).await;
+}
+
+/// Tasks post to instances on one store, in turn.
+pub async fn overlap(instances: Vec<Mesh>) {
+    let instances: Vec<Arc<Mesh>> = instances.into_iter().map(Arc::new).collect();
+    let mesh = instances[0].clone();
     let users: Vec<String> = (0..USERS).map(|n| format!("u{n}")).collect();
     mesh.open(&users.iter().map(String::as_str).collect::<Vec<_>>()).await;
     for user in &users {
         mesh.deposit(user, "start", 400).await.unwrap();
     }
 
-    let tasks = (0..TASKS).map(|task| {
+    let tasks = (0..TASKS).zip(instances.iter().cycle()).map(|(task, mesh)| {
         let mesh = mesh.clone();
         tokio::spawn(async move {
             let mut told = Vec::new();

@@ -8,7 +8,10 @@ use crate::mesh::{Mesh, PACKET, escrow, refused, said, transfer, wallet};
 
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
-    let mut mesh = Mesh::start().await;
+    survive_a_restart(Mesh::start().await).await;
+}
+
+pub async fn survive_a_restart(mut mesh: Mesh) {
     mesh.open(&["amy", "bo", "ice"]).await;
     mesh.deposit("amy", "r", 100).await.unwrap();
     let fund = transfer(1, wallet("amy"), escrow(PACKET), 60);

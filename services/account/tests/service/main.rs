@@ -4,6 +4,8 @@
 mod accounts;
 mod concurrency;
 mod durability;
+mod engines;
 mod groups;
 mod ledger;
 mod mesh;
+mod notice;

@@ -8,6 +8,7 @@ use proto::account::v1::{
     Transfer, TransferReason, VerifyLedgerRequest, account_service_client::AccountServiceClient,
     group_service_client::GroupServiceClient,
 };
+use resp::RedisConfig;
 use runtime::{Channel, Process, Service};
 use testkit::Dir;
 use tonic::{Code, Request, Status};
@@ -22,36 +23,69 @@ pub struct Mesh {
     pub groups: GroupServiceClient<Channel>,
     pub address: SocketAddr,
     process: Process,
-    dir: Dir,
+    database: Home,
+}
+
+/// Where a service's store is.
+enum Home {
+    /// In a file of its own.
+    Own(Dir),
+    /// On a server.
+    Server(String),
+}
+
+impl Home {
+    fn url(&self) -> sql::Url {
+        match self {
+            Self::Own(dir) => dir.sqlite("account").parse().unwrap(),
+            Self::Server(url) => url.parse().unwrap(),
+        }
+    }
 }
 
 impl Mesh {
     pub async fn start() -> Self {
-        Self::start_in(Dir::new()).await
+        Self::start_in(Home::Own(Dir::new()), None).await
     }
 
-    async fn start_in(dir: Dir) -> Self {
+    /// A service that tells this Redis who left a group.
+    pub async fn start_with(redis: RedisConfig) -> Self {
+        Self::start_in(Home::Own(Dir::new()), Some(redis)).await
+    }
+
+    /// Why a service does not start with this Redis.
+    pub async fn refused(redis: RedisConfig) -> String {
+        let home = Home::Own(Dir::new());
+        let refused = Account::start(config(&home, Some(redis)), &Process::new()).await;
+        refused.unwrap_err().to_string()
+    }
+
+    /// An instance on a server's database, which is migrated if it is not yet.
+    pub async fn over(url: &str) -> Self {
+        let home = Home::Server(url.to_owned());
+        let config = config(&home, None);
+        Account::migrate(config).await.unwrap();
+        Self::start_in(home, None).await
+    }
+
+    async fn start_in(home: Home, redis: Option<RedisConfig>) -> Self {
         let process = Process::new();
-        let config = Config {
-            server: testkit::server_config(),
-            database_url: dir.sqlite("account").into(),
-        };
-        let address = Account::start(config, &process).await.unwrap();
+        let address = Account::start(config(&home, redis), &process).await.unwrap();
         let channel = testkit::channel(address);
         Self {
             accounts: AccountServiceClient::new(channel.clone()),
             groups: GroupServiceClient::new(channel),
             address,
             process,
-            dir,
+            database: home,
         }
     }
 
     /// Stops the service and starts it anew on the same store.
     pub async fn restart(self) -> Self {
-        let Self { process, dir, .. } = self;
+        let Self { process, database, .. } = self;
         assert!(process.stop(Duration::from_secs(10)).await, "drained");
-        Self::start_in(dir).await
+        Self::start_in(database, None).await
     }
 
     pub async fn open(&self, users: &[&str]) {
@@ -96,6 +130,15 @@ impl Mesh {
         let audit = response.unwrap().into_inner();
         assert_eq!(audit.balance_sum_fen, 0);
         assert_eq!(audit.differences, []);
+    }
+}
+
+fn config(home: &Home, redis: Option<RedisConfig>) -> Config {
+    Config {
+        server: testkit::server_config(),
+        database_url: home.url(),
+        pool: sql::Pool::default(),
+        redis,
     }
 }
 

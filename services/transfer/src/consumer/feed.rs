@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use id::Partition;
 use runtime::Process;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::pace::{Backoff, Steady};
+use super::pace::{Backoff, Overdue, PATIENCE, Steady};
 use crate::{
     domain::{LoggedClaim, claim::continuing},
     peer::ClaimLog,
@@ -53,9 +53,11 @@ pub async fn run(mut feed: Feed, log: Arc<dyn ClaimLog>, process: Process) {
 impl Feed {
     async fn follow(&mut self, log: &dyn ClaimLog) {
         let mut backoff = Backoff::default();
+        let mut overdue = Overdue::new();
         loop {
             let before = self.last;
-            let fault = self.read(log).await;
+            let mut opened = None;
+            let fault = self.read(log, &mut opened, &mut overdue).await;
             if self.out.is_closed() {
                 return;
             }
@@ -63,16 +65,24 @@ impl Feed {
             if self.last > before {
                 backoff = Backoff::default();
             }
+            if opened.is_some_and(|opened: Instant| opened.elapsed() >= PATIENCE) {
+                overdue.end(); // it was quiet, not cut off
+            }
+            if overdue.is_news() {
+                let (partition, after_seq) = (self.partition.index(), self.last);
+                tracing::error!(partition, after_seq, %fault, "this partition's claims do not arrive");
+            }
             tokio::time::sleep(backoff.next()).await;
         }
     }
 
-    /// Reads one stream to its end; returns why it ended.
-    async fn read(&mut self, log: &dyn ClaimLog) -> String {
+    /// Reads one stream to its end; notes when it was opened, and returns why it ended.
+    async fn read(&mut self, log: &dyn ClaimLog, opened: &mut Option<Instant>, overdue: &mut Overdue) -> String {
         let mut stream = match log.tail(self.partition, self.last, true).await {
             Ok(stream) => stream,
             Err(fault) => return fault.to_string(),
         };
+        *opened = Some(Instant::now());
         self.steady().works();
         while let Some(batch) = stream.next().await {
             let batch = match batch {
@@ -96,6 +106,12 @@ impl Feed {
                 return "nobody settles any more".to_owned();
             }
             self.last = last;
+            if overdue.end() {
+                tracing::info!(
+                    partition = self.partition.index(),
+                    "this partition's claims arrive again"
+                );
+            }
         }
         "the stream ended".to_owned()
     }

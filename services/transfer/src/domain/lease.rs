@@ -15,6 +15,18 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+impl Lease {
+    /// Whether `owner` holds it.
+    pub fn is_of(&self, owner: Uuid) -> bool {
+        self.owner == Some(owner)
+    }
+
+    /// Whether nobody holds it at `now`.
+    pub fn is_free(&self, now: Timestamp) -> bool {
+        self.owner.is_none() || self.until < now
+    }
+}
+
 /// What an instance should do about its leases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
@@ -29,10 +41,8 @@ pub struct Shares {
 /// matter of speed only: the cursor is the fence.
 pub fn share(leases: &[Lease], me: Uuid, alive: usize, now: Timestamp) -> Shares {
     let due = leases.len().div_ceil(alive.max(1));
-    let mine = leases.iter().filter(|lease| lease.owner == Some(me));
-    let free = leases
-        .iter()
-        .filter(|lease| lease.owner != Some(me) && (lease.owner.is_none() || lease.until < now));
+    let mine = leases.iter().filter(|lease| lease.is_of(me));
+    let free = leases.iter().filter(|lease| !lease.is_of(me) && lease.is_free(now));
     let held = mine.clone().count();
     let partition = |lease: &Lease| lease.partition;
     Shares {

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use id::Partition;
 use proto::grab::v1 as wire;
-use runtime::Channel;
-use tonic::transport::Endpoint;
+use runtime::{Channel, client::Endpoints};
 use wire::grab_service_client::GrabServiceClient;
 
 use super::PeerError;
@@ -38,11 +37,11 @@ pub struct GrabLog {
 }
 
 impl GrabLog {
-    /// The log of `partitions` partitions at `endpoint`.
-    pub fn new(endpoint: &Endpoint, partitions: NonZeroU16) -> Self {
+    /// The log of `partitions` partitions at `endpoints`.
+    pub fn new(endpoints: &Endpoints, partitions: NonZeroU16) -> Self {
         let connections = partitions.get().div_ceil(STREAMS_PER_CONNECTION);
         let client = || {
-            GrabServiceClient::new(runtime::client::channel(endpoint))
+            GrabServiceClient::new(runtime::client::channel(endpoints))
                 .max_decoding_message_size(runtime::client::MAX_MESSAGE_BYTES)
         };
         Self {

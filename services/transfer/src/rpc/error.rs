@@ -62,7 +62,7 @@ pub fn to_status(error: Error) -> Status {
 /// The status of a store's error.
 pub fn of_store(fault: sql::Error) -> Status {
     match fault {
-        sql::Error::Driver(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_) => {
+        sql::Error::Driver(_) | sql::Error::Contended(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_) => {
             status::unavailable("the store", fault, RETRY_DELAY)
         }
         sql::Error::Inconsistent(_) => status::internal(fault),

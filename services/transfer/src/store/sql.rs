@@ -2,10 +2,14 @@
 //!
 //! | operation | statements |
 //! |---|---|
-//! | settle a batch of any size | read cursors, insert orders, cases and events, move cursors: 5 at most |
+//! | settle a batch of any size | lock cursors, insert orders, cases and events, move cursors: 5 at most |
 //! | fund | 2 transactions of 2 statements around the posting |
 //! | refund | 2 transactions of 2 to 4 statements around the posting |
-//! | renew all leases | 6 at most |
+//! | renew all leases | 7 at most, and 1 for each instance that is no more |
+//!
+//! On servers, transactions are READ COMMITTED and decide only on rows that they hold locked: an order's, a case's before its
+//! order's, or cursors' in the order of their partitions. Every one that writes is named by the ids it writes and runs in
+//! [`repeat`](sql::repeat).
 
 mod books;
 mod cases;

@@ -5,13 +5,20 @@ use proto::{
     account::v1 as ledger,
     transfer::v1::{self as wire, CaseState},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{
+    ConnectionTrait,
+    sea_query::{Expr, ExprTrait, Query},
+};
 
 use crate::mesh::{Instance, Mesh, packet};
 
 /// Two packets, settled and refunded in part, and one that was refused.
 async fn with_books() -> (Mesh, Instance) {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    with_books_in(Mesh::new().await).await
+}
+
+async fn with_books_in(mesh: Mesh) -> (Mesh, Instance) {
+    let (mesh, transfer) = mesh.furnished().await;
     for n in 1..=2 {
         transfer.fund(packet(n), "sender", 100).await.unwrap();
         mesh.log.claim(packet(n), 0, "alice", 30);
@@ -65,13 +72,19 @@ async fn the_ledger_against_itself() {
 
 #[tokio::test]
 async fn a_claim_without_transfer_is_found_and_can_be_repaired() {
-    let (mesh, transfer) = with_books().await;
+    a_claim_without_transfer(Mesh::new().await).await;
+}
+
+pub async fn a_claim_without_transfer(mesh: Mesh) {
+    let (mesh, transfer) = with_books_in(mesh).await;
     let id = TransferId::settle(packet(1), 1);
     let database = mesh.database().await;
     let transaction = database.begin().await.unwrap();
-    let hex = id.to_string().replace('-', "");
-    let delete = format!("DELETE FROM orders WHERE hex(transfer_id) = upper('{hex}')");
-    let deleted = transaction.as_ref().execute_unprepared(&delete).await.unwrap();
+    let delete = Query::delete()
+        .from_table("orders")
+        .and_where(Expr::col("transfer_id").eq(id.as_uuid()))
+        .take();
+    let deleted = transaction.as_ref().execute(&delete).await.unwrap();
     assert_eq!(deleted.rows_affected(), 1);
     transaction.commit().await.unwrap();
 
@@ -189,7 +202,11 @@ async fn an_escrow_that_holds_too_much_or_too_little() {
 /// Claims come in and are settled all the while: none of that is a difference.
 #[tokio::test]
 async fn moving_money_is_no_difference() {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    moving_money(Mesh::new().await).await;
+}
+
+pub async fn moving_money(mesh: Mesh) {
+    let (mesh, transfer) = mesh.furnished().await;
     for n in 1..=40 {
         transfer.fund(packet(n), "sender", 100).await.unwrap();
     }

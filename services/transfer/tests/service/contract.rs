@@ -1,15 +1,25 @@
-//! What every implementation of the store must do.
+//! What every implementation of the store must do, on every engine.
+
+mod commits;
+mod rivals;
+mod rules;
 
 use std::{num::NonZeroU16, time::Duration};
 
 use clock::Timestamp;
 use id::{PacketId, Partition, TransferId, UserId};
 use paging::Page;
+use testkit::{
+    Dir,
+    engines::{MariaDb, Postgres},
+};
 use transfer::{
     domain::{Action, CaseEvent, CaseState, Failure, LoggedClaim, Order, State, Verdict},
-    store::{ActEnd, ActStart, Attempt, FundEnd, FundStart, ListKey, Migrator, Of, SqlStore, Store, Stretch},
+    store::{ActEnd, ActStart, Attempt, FundEnd, FundStart, ListKey, Of, Store, Stretch},
 };
 use uuid::Uuid;
+
+use crate::engine::Engine;
 
 const PARTITIONS: NonZeroU16 = NonZeroU16::new(4).unwrap();
 
@@ -177,11 +187,17 @@ async fn settles(store: &dyn Store) {
         orders: Vec::new(),
     };
     assert_eq!(store.settle(one, &[stretch(0, 2), elsewhere]).await.unwrap(), []);
-    // The fence: from elsewhere, by somebody else, or once more.
+    // The fence: from elsewhere, or by somebody else.
     assert_eq!(store.settle(one, &[stretch(3, 4)]).await.unwrap(), [partition(0)]);
     assert_eq!(store.settle(two, &[stretch(2, 3)]).await.unwrap(), [partition(0)]);
-    assert_eq!(store.settle(one, &[stretch(0, 2)]).await.unwrap(), [partition(0)]);
+    // Once more, as after a lost answer: it is done, and done once.
+    assert_eq!(store.settle(one, &[stretch(0, 2)]).await.unwrap(), []);
     assert_eq!(store.settle(one, &[stretch(2, 3)]).await.unwrap(), []);
+    assert_eq!(
+        store.settle(one, &[stretch(0, 2)]).await.unwrap(),
+        [partition(0)],
+        "long past"
+    );
     let cursors = store.cursors().await.unwrap();
     assert_eq!((cursors[&partition(0)], cursors[&partition(1)]), (3, 5));
     assert_eq!(
@@ -278,13 +294,30 @@ async fn cases(store: &dyn Store) {
     assert_eq!(rest, open[1..]);
 }
 
+/// Everything on one engine, which is started once.
+async fn everything(engine: Engine) {
+    let work = async {
+        let (_, store) = engine.store("contract").await;
+        contract(&store).await;
+        rules::are_enforced(&engine).await;
+        rivals::exclude_each_other(&engine).await;
+        commits::lost_answers_are_found(&engine).await;
+        commits::a_cut_before_the_commit_changes_nothing(&engine).await;
+    };
+    tokio::time::timeout(Duration::from_mins(1), work).await.unwrap();
+}
+
 #[tokio::test]
 async fn sqlite_keeps_the_contract() {
-    let dir = testkit::Dir::new();
-    let database = sql::Database::connect(&dir.sqlite("transfer")).await.unwrap();
-    database.migrate::<Migrator>().await.unwrap();
-    let work = async {
-        contract(&SqlStore::new(database)).await;
-    };
-    tokio::time::timeout(Duration::from_secs(30), work).await.unwrap();
+    everything(Engine::Sqlite(Dir::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_the_contract() {
+    everything(Engine::Postgres(Postgres::start().await.unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_keeps_the_contract() {
+    everything(Engine::MariaDb(MariaDb::start().await.unwrap())).await;
 }

@@ -96,7 +96,11 @@ async fn a_lost_answer_is_found_again_when_nothing_can_follow_it() {
 /// another instance. It must not be posted, for the first will record the refusal.
 #[tokio::test]
 async fn a_refusal_on_its_way_keeps_others_from_posting() {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    a_refusal_on_its_way(Mesh::new().await).await;
+}
+
+pub async fn a_refusal_on_its_way(mesh: Mesh) {
+    let (mesh, transfer) = mesh.furnished().await;
     let other = mesh.start().await;
     mesh.bank.deposit("poor", 0);
     mesh.bank.fail([Fault::LateAnswer]);
@@ -136,7 +140,11 @@ async fn a_caller_that_goes_away_changes_nothing() {
 
 #[tokio::test]
 async fn many_calls_at_once_have_one_outcome() {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    many_calls_at_once(Mesh::new().await).await;
+}
+
+pub async fn many_calls_at_once(mesh: Mesh) {
+    let (mesh, transfer) = mesh.furnished().await;
     let other = mesh.start().await;
     for n in 0..10 {
         let sender = format!("s{n}");
@@ -166,7 +174,10 @@ async fn many_calls_at_once_have_one_outcome() {
 /// The whole process dies at any instruction: the repeat, once nothing can follow, has the one effect.
 #[tokio::test]
 async fn cut_off_at_every_await_it_is_funded_once() {
-    let mesh = Mesh::new().await;
+    cut_off_at_every_await(Mesh::new().await).await;
+}
+
+pub async fn cut_off_at_every_await(mesh: Mesh) {
     mesh.bank.deposit("sender", 1_000_000);
     let ports = mesh.ports().await;
     for polls in 1_u8.. {

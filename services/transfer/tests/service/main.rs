@@ -5,6 +5,8 @@ mod bank;
 mod books;
 mod claims;
 mod contract;
+mod engine;
+mod engines;
 mod funding;
 mod input;
 mod mesh;

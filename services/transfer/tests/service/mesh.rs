@@ -67,13 +67,22 @@ where
 
 impl Mesh {
     pub async fn new() -> Self {
+        let dir = testkit::Dir::new();
+        let url = dir.sqlite("transfer");
+        Self::on(&url, dir).await
+    }
+
+    /// A mesh whose store is the database at `url`, which is migrated here; `dir` lives as long as the mesh.
+    pub async fn on(url: &str, dir: testkit::Dir) -> Self {
+        let database_url: sql::Url = url.parse().unwrap();
+        sql::Database::migrate::<Migrator>(&database_url).await.unwrap();
         let (bank, log, process) = (Bank::new(), Log::new(PARTITIONS), Process::new());
         let account = serve(AccountServiceServer::new(bank.clone()), &process).await;
         let grab = serve(GrabServiceServer::new(log.clone()), &process).await;
-        let dir = testkit::Dir::new();
         let config = Config {
             server: testkit::server_config(),
-            database_url: dir.sqlite("transfer"),
+            database_url,
+            pool: sql::Pool::default(),
             account: testkit::endpoint(account),
             grab: testkit::endpoint(grab),
             partitions: NonZeroU16::new(PARTITIONS).unwrap(),
@@ -92,13 +101,17 @@ impl Mesh {
 
     /// A mesh with one instance, and money: `sender` has 1,000,000 fen, `alice`, `bob` and `carol` have wallets.
     pub async fn with_instance() -> (Self, Instance) {
-        let mesh = Self::new().await;
-        mesh.bank.deposit("sender", 1_000_000);
+        Self::new().await.furnished().await
+    }
+
+    /// The same of this mesh.
+    pub async fn furnished(self) -> (Self, Instance) {
+        self.bank.deposit("sender", 1_000_000);
         for user in ["alice", "bob", "carol"] {
-            mesh.bank.deposit(user, 0);
+            self.bank.deposit(user, 0);
         }
-        let instance = mesh.start().await;
-        (mesh, instance)
+        let instance = self.start().await;
+        (self, instance)
     }
 
     /// Starts an instance on the store of this mesh.
@@ -121,9 +134,9 @@ impl Mesh {
 
     /// The store of this mesh.
     pub async fn database(&self) -> sql::Database {
-        let database = sql::Database::connect(&self.config.database_url).await.unwrap();
-        database.migrate::<Migrator>().await.unwrap();
-        database
+        sql::Database::open::<Migrator>(&self.config.database_url, self.config.pool)
+            .await
+            .unwrap()
     }
 
     /// What use cases stand on, with no instance around them.

@@ -71,7 +71,11 @@ async fn a_sender_who_cannot_be_paid_gets_a_case() {
 
 #[tokio::test]
 async fn refunds_at_once_and_lost_answers_have_one_effect() {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    at_once(Mesh::new().await).await;
+}
+
+pub async fn at_once(mesh: Mesh) {
+    let (mesh, transfer) = mesh.furnished().await;
     let other = mesh.start().await;
     for n in 1..=10 {
         transfer.fund(packet(n), "sender", 100).await.unwrap();
@@ -105,7 +109,11 @@ async fn refunds_at_once_and_lost_answers_have_one_effect() {
 
 #[tokio::test]
 async fn cut_off_at_every_await_it_is_refunded_once() {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    cut_off_at_every_await(Mesh::new().await).await;
+}
+
+pub async fn cut_off_at_every_await(mesh: Mesh) {
+    let (mesh, transfer) = mesh.furnished().await;
     let ports = mesh.ports().await;
     let sender: id::UserId = "sender".parse().unwrap();
     for polls in 1_u8.. {

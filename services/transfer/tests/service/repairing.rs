@@ -15,7 +15,11 @@ const STUCK: u8 = 2;
 /// A mesh where bob is frozen and has two cases: 30 fen of packet 1 in suspense, 30 fen of packet 2 stuck in escrow, which
 /// was one fen short.
 async fn with_cases() -> (Mesh, Instance) {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    with_cases_in(Mesh::new().await).await
+}
+
+async fn with_cases_in(mesh: Mesh) -> (Mesh, Instance) {
+    let (mesh, transfer) = mesh.furnished().await;
     mesh.bank.freeze("bob");
     for n in [SUSPENDED, STUCK] {
         transfer.fund(packet(n), "sender", 30).await.unwrap();
@@ -155,7 +159,11 @@ async fn an_act_whose_answer_is_lost_is_found_again() {
 
 #[tokio::test]
 async fn acts_at_once_pay_once() {
-    let (mesh, transfer) = with_cases().await;
+    acts_at_once(Mesh::new().await).await;
+}
+
+pub async fn acts_at_once(mesh: Mesh) {
+    let (mesh, transfer) = with_cases_in(mesh).await;
     mesh.bank.unfreeze("bob");
     let other = mesh.start().await;
     for n in [SUSPENDED, STUCK] {
@@ -172,6 +180,26 @@ async fn acts_at_once_pay_once() {
     assert_eq!(mesh.bank.suspense("bob") + mesh.bank.escrow(packet(STUCK)), 0);
     let report = transfer.reconcile().await;
     assert_eq!((report.differences, report.open_case_count), (vec![], 0));
+}
+
+/// The money has left the escrow, and nobody has recorded it yet.
+#[tokio::test]
+async fn a_repair_under_way_is_no_difference() {
+    let (mesh, transfer) = with_cases().await;
+    mesh.bank.fail([Fault::LateAnswer]);
+    let look = async {
+        testkit::eventually("the ledger has it", async || {
+            (mesh.bank.wallet("carol") == 30).then_some(())
+        })
+        .await;
+        let report = transfer.reconcile().await;
+        mesh.bank.let_go();
+        report
+    };
+    let (case, report) = tokio::join!(resolve(&transfer, STUCK, to("carol")), look);
+    assert_eq!((report.differences, report.open_case_count), (vec![], 2));
+    assert_eq!(case.unwrap().state(), CaseState::Resolved);
+    assert_eq!(transfer.reconcile().await.differences, []);
 }
 
 /// The order says STUCK, the ledger suspense: a posting went through that was never recorded.

@@ -37,7 +37,11 @@ fn all_paid(mesh: &Mesh) {
 
 #[tokio::test]
 async fn claims_become_transfers() {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    claims_become_transfers_in(Mesh::new().await).await;
+}
+
+pub async fn claims_become_transfers_in(mesh: Mesh) {
+    let (mesh, transfer) = mesh.furnished().await;
     play(&mesh, &transfer).await;
     transfer.settled(60).await;
     all_paid(&mesh);
@@ -253,7 +257,11 @@ use clock::Clock;
 /// another process takes over: nobody is paid twice, nobody is left out.
 #[tokio::test]
 async fn cut_off_at_every_await_everybody_is_paid_once() {
-    let (mesh, transfer) = Mesh::with_instance().await;
+    cut_off_at_every_await(Mesh::new().await).await;
+}
+
+pub async fn cut_off_at_every_await(mesh: Mesh) {
+    let (mesh, transfer) = mesh.furnished().await;
     let mut claims = 0;
     for n in 1..=60 {
         transfer.fund(packet(n), "sender", 60).await.unwrap();

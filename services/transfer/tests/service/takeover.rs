@@ -19,7 +19,16 @@ async fn fund_all(transfer: &Instance) {
 
 #[tokio::test]
 async fn an_instance_that_stops_hands_its_partitions_over_at_once() {
-    let (mesh, first) = Mesh::with_instance().await;
+    an_instance_that_stops(Mesh::new().await).await;
+}
+
+#[tokio::test]
+async fn an_instance_that_dies_is_taken_over_when_its_leases_run_out() {
+    an_instance_that_dies(Mesh::new().await).await;
+}
+
+pub async fn an_instance_that_stops(mesh: Mesh) {
+    let (mesh, first) = mesh.furnished().await;
     fund_all(&first).await;
     claim_some(&mesh, 1, 30).await;
     let second = mesh.start().await;
@@ -32,9 +41,8 @@ async fn an_instance_that_stops_hands_its_partitions_over_at_once() {
     assert_eq!(mesh.bank.wallet("alice"), 900);
 }
 
-#[tokio::test]
-async fn an_instance_that_dies_is_taken_over_when_its_leases_run_out() {
-    let (mesh, first) = Mesh::with_instance().await;
+pub async fn an_instance_that_dies(mesh: Mesh) {
+    let (mesh, first) = mesh.furnished().await;
     let second = mesh.start().await;
     fund_all(&second).await;
     claim_some(&mesh, 1, 30).await;

@@ -2,10 +2,9 @@
 
 use ::sql::Database;
 use id::TransferId;
-use sea_orm::ConnectionTrait;
-use testkit::Dir;
+use sea_orm::{ConnectionTrait, DbErr, SqlErr};
 
-use super::{deposit, fund, open, packet, settle, sqlite, verdicts, wallet};
+use super::{deposit, engine::Engine, fund, open, packet, settle, verdicts, wallet};
 use crate::{
     domain::{
         account::AccountRef,
@@ -18,51 +17,86 @@ use crate::{
         },
         ledger::Verdict,
     },
-    store::Ledger,
+    store::{Groups, Ledger, contract, sql::SqlStore},
 };
 
-async fn run(database: &Database, statement: &str) -> Result<u64, sea_orm::DbErr> {
+async fn run(database: &Database, statement: &str) -> Result<u64, DbErr> {
     let tx = database.begin().await.unwrap();
     let done = tx.as_ref().execute_unprepared(statement).await?;
     tx.commit().await.unwrap();
     Ok(done.rows_affected())
 }
 
-fn hex(id: uuid::Uuid) -> String {
-    format!("x'{}'", id.simple())
+/// What refused a statement.
+fn refusal(fault: &DbErr) -> &'static str {
+    match fault.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => "key",
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => "reference",
+        _ => {
+            let words = fault.to_string();
+            let check = ["CHECK constraint", "check constraint", "CONSTRAINT `CONSTRAINT_"];
+            if check.iter().any(|part| words.contains(part)) {
+                "check"
+            } else {
+                panic!("{words}")
+            }
+        }
+    }
 }
 
 /// MONEY-2 and MONEY-3 stand in SQL, not only in code.
-#[tokio::test]
-async fn sql_refuses_what_no_ledger_may_hold() {
-    let dir = Dir::new();
-    let (database, store) = sqlite(&dir).await;
+pub async fn is_refused(engine: &Engine) {
+    let (database, store) = engine.store("refused").await;
     open(store.as_ref(), &["a"]).await;
     assert_eq!(
         verdicts(store.as_ref(), [deposit("a", "r", 100)]).await,
         [Verdict::Posted]
     );
-    let wallet = hex(wallet("a").id().as_uuid());
-    let external = hex(AccountRef::External.id().as_uuid());
-    for (statement, constraint) in [
+    let group = crate::domain::people::Group {
+        id: "g".parse().unwrap(),
+        display_name: "G".to_owned(),
+        owner: contract::user("a"),
+        member_count: 0,
+        create_time: contract::at(1),
+    };
+    store.create(&group, &[contract::user("a")]).await.unwrap();
+    let wallet = engine.uuid(wallet("a").id().as_uuid());
+    let external = engine.uuid(AccountRef::External.id().as_uuid());
+    for (statement, by) in [
         (
             format!("UPDATE accounts SET balance_fen = balance_fen - 101 WHERE account_id = {wallet}"),
-            "CHECK",
+            "check",
         ),
         (
             format!("UPDATE accounts SET entry_count = -1 WHERE account_id = {wallet}"),
-            "CHECK",
+            "check",
         ),
-        ("UPDATE transfers SET amount_fen = 0".to_owned(), "CHECK"),
-        ("UPDATE transfers SET credit_id = debit_id".to_owned(), "CHECK"),
-        ("UPDATE entries SET entry_no = 0".to_owned(), "CHECK"),
-        ("UPDATE entries SET delta_fen = 0".to_owned(), "CHECK"),
-        ("INSERT INTO transfers SELECT * FROM transfers".to_owned(), "UNIQUE"),
-        ("INSERT INTO entries SELECT * FROM entries".to_owned(), "UNIQUE"),
-        ("INSERT INTO accounts SELECT * FROM accounts".to_owned(), "UNIQUE"),
+        ("UPDATE transfers SET amount_fen = 0".to_owned(), "check"),
+        ("UPDATE transfers SET credit_id = debit_id".to_owned(), "check"),
+        ("UPDATE entries SET entry_no = 0".to_owned(), "check"),
+        ("UPDATE entries SET delta_fen = 0".to_owned(), "check"),
+        ("INSERT INTO transfers SELECT * FROM transfers".to_owned(), "key"),
+        ("INSERT INTO entries SELECT * FROM entries".to_owned(), "key"),
+        ("INSERT INTO accounts SELECT * FROM accounts".to_owned(), "key"),
+        ("INSERT INTO users SELECT * FROM users".to_owned(), "key"),
+        (
+            format!("INSERT INTO {0} SELECT * FROM {0}", engine.quote("groups")),
+            "key",
+        ),
+        (
+            "INSERT INTO group_members SELECT * FROM group_members".to_owned(),
+            "key",
+        ),
+        (
+            format!("UPDATE {} SET owner_id = 'nobody'", engine.quote("groups")),
+            "reference",
+        ),
+        ("UPDATE group_members SET group_id = 'none'".to_owned(), "reference"),
+        ("UPDATE group_members SET user_id = 'nobody'".to_owned(), "reference"),
+        ("DELETE FROM users".to_owned(), "reference"),
     ] {
-        let fault = run(&database, &statement).await.unwrap_err().to_string();
-        assert!(fault.contains(constraint), "{statement}: {fault}");
+        let fault = run(&database, &statement).await.expect_err(&statement);
+        assert_eq!(refusal(&fault), by, "{statement}: {fault}");
     }
     let owed = format!("UPDATE accounts SET balance_fen = balance_fen - 101 WHERE account_id = {external}");
     assert_eq!(
@@ -86,12 +120,12 @@ fn escrow() -> AccountRef {
     AccountRef::Escrow(packet(1))
 }
 
-fn account(reference: &AccountRef) -> (String, Subject) {
-    (hex(reference.id().as_uuid()), Subject::Account(reference.id()))
+fn account(engine: &Engine, reference: &AccountRef) -> (String, Subject) {
+    (engine.uuid(reference.id().as_uuid()), Subject::Account(reference.id()))
 }
 
-fn transfer(id: TransferId) -> (String, Subject) {
-    (hex(id.as_uuid()), Subject::Transfer(id))
+fn transfer(engine: &Engine, id: TransferId) -> (String, Subject) {
+    (engine.uuid(id.as_uuid()), Subject::Transfer(id))
 }
 
 fn counted(counted: i64, found: i64) -> Finding {
@@ -102,19 +136,15 @@ fn running(entry_no: i64) -> Finding {
     RunningBalance { entry_no }
 }
 
-fn broken_accounts() -> Vec<Case> {
-    let (id, a) = account(&wallet("a"));
+fn broken_accounts(engine: &Engine) -> Vec<Case> {
+    let (id, a) = account(engine, &wallet("a"));
     vec![
         (
             format!("UPDATE accounts SET balance_fen = balance_fen + 7 WHERE account_id = {id}"),
             vec![(SumNotZero, Subject::Ledger, 7), (Balance, a, 7)],
         ),
         (
-            format!(
-                "PRAGMA ignore_check_constraints = on;
-                 UPDATE accounts SET balance_fen = -1 WHERE account_id = {id};
-                 PRAGMA ignore_check_constraints = off"
-            ),
+            engine.unchecked(&format!("UPDATE accounts SET balance_fen = -1 WHERE account_id = {id}")),
             vec![
                 (SumNotZero, Subject::Ledger, -701),
                 (BelowZero, a, -1),
@@ -132,11 +162,11 @@ fn broken_accounts() -> Vec<Case> {
     ]
 }
 
-fn broken_entries() -> Vec<Case> {
-    let (wallet_id, a) = account(&wallet("a"));
-    let (escrow_id, escrow) = account(&escrow());
-    let (fund_id, funded) = transfer(TransferId::fund(packet(1)));
-    let (settle_id, settled) = transfer(TransferId::settle(packet(1), 0));
+fn broken_entries(engine: &Engine) -> Vec<Case> {
+    let (wallet_id, a) = account(engine, &wallet("a"));
+    let (escrow_id, escrow) = account(engine, &escrow());
+    let (fund_id, funded) = transfer(engine, TransferId::fund(packet(1)));
+    let (settle_id, settled) = transfer(engine, TransferId::settle(packet(1), 0));
     let newest = format!("WHERE account_id = {wallet_id} AND entry_no = 2");
     vec![
         (
@@ -178,16 +208,19 @@ fn broken_entries() -> Vec<Case> {
     ]
 }
 
-fn broken_transfers() -> Vec<Case> {
-    let (fund_id, funded) = transfer(TransferId::fund(packet(1)));
-    let (settle_id, settled) = transfer(TransferId::settle(packet(1), 0));
+fn broken_transfers(engine: &Engine) -> Vec<Case> {
+    let (fund_id, funded) = transfer(engine, TransferId::fund(packet(1)));
+    let (settle_id, settled) = transfer(engine, TransferId::settle(packet(1), 0));
+    let ((wallet_id, _), (escrow_id, _)) = (account(engine, &wallet("a")), account(engine, &escrow()));
     vec![
         (
             format!("UPDATE transfers SET amount_fen = 301 WHERE transfer_id = {fund_id}"),
             vec![(Entries { found: 2 }, funded, -1)],
         ),
         (
-            format!("UPDATE transfers SET debit_id = credit_id, credit_id = debit_id WHERE transfer_id = {fund_id}"),
+            format!(
+                "UPDATE transfers SET debit_id = {escrow_id}, credit_id = {wallet_id} WHERE transfer_id = {fund_id}"
+            ),
             vec![(Entries { found: 2 }, funded, 0)],
         ),
         (
@@ -197,23 +230,16 @@ fn broken_transfers() -> Vec<Case> {
     ]
 }
 
-#[tokio::test]
-async fn a_verification_names_what_is_broken_and_nothing_else() {
-    let cases = [broken_accounts(), broken_entries(), broken_transfers()].concat();
-    for (statement, mut expected) in cases {
-        let dir = Dir::new();
-        let (database, store) = sqlite(&dir).await;
-        open(store.as_ref(), &["a", "b"]).await;
-        let sound = [
-            deposit("a", "r", GIVEN),
-            fund("a", packet(1), SENT),
-            settle(packet(1), 0, "b", GOT),
-        ];
-        assert_eq!(verdicts(store.as_ref(), sound).await, [Verdict::Posted; 3]);
-        let audit = store.verify().await.unwrap();
-        assert_eq!(audit.differences, []);
-        assert_eq!((audit.account_count, audit.transfer_count), (4, 3));
-
+/// A verification names what is broken and nothing else.
+pub async fn is_found(engine: &Engine) {
+    let (database, store) = engine.store("broken").await;
+    let cases = [
+        broken_entries(engine),
+        broken_transfers(engine),
+        broken_accounts(engine),
+    ];
+    for (statement, mut expected) in cases.concat() {
+        make_sound(&database, &store).await;
         run(&database, &statement).await.unwrap();
         let audit = store.verify().await.unwrap();
         let mut found: Vec<_> = audit
@@ -226,4 +252,20 @@ async fn a_verification_names_what_is_broken_and_nothing_else() {
         }
         assert_eq!(found, expected, "{statement}");
     }
+}
+
+async fn make_sound(database: &Database, store: &SqlStore) {
+    for table in ["entries", "transfers", "accounts", "users"] {
+        run(database, &format!("DELETE FROM {table}")).await.unwrap();
+    }
+    open(store, &["a", "b"]).await;
+    let sound = [
+        deposit("a", "r", GIVEN),
+        fund("a", packet(1), SENT),
+        settle(packet(1), 0, "b", GOT),
+    ];
+    assert_eq!(verdicts(store, sound).await, [Verdict::Posted; 3]);
+    let audit = store.verify().await.unwrap();
+    assert_eq!(audit.differences, []);
+    assert_eq!((audit.account_count, audit.transfer_count), (4, 3));
 }

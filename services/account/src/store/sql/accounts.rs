@@ -1,6 +1,6 @@
 //! Users and their accounts.
 
-use ::sql::{Error, Result};
+use ::sql::{Error, Result, repeat};
 use async_trait::async_trait;
 use clock::Timestamp;
 use id::{AccountId, UserId};
@@ -26,6 +26,32 @@ use crate::{
 #[async_trait]
 impl Accounts for SqlStore {
     async fn open(&self, user: &UserId, display_name: &str, now: Timestamp) -> Result<(User, Account)> {
+        repeat(|| self.try_open(user, display_name, now)).await
+    }
+
+    async fn accounts(&self, references: &[AccountRef]) -> Result<Vec<Account>> {
+        let rows = account::Entity::find()
+            .filter(account::Column::AccountId.is_in(references.iter().map(|reference| reference.id().as_uuid())))
+            .all(self.database.read())
+            .await?;
+        rows.iter().map(row::account).collect()
+    }
+
+    async fn users(&self, users: &[UserId]) -> Result<Vec<User>> {
+        let rows = user::Entity::find()
+            .filter(user::Column::UserId.is_in(users.iter().map(UserId::as_str)))
+            .all(self.database.read())
+            .await?;
+        rows.into_iter().map(row::user).collect()
+    }
+
+    async fn set_frozen(&self, user: &UserId, frozen: bool, reason: &str, now: Timestamp) -> Result<Option<Account>> {
+        repeat(|| self.try_set_frozen(user, frozen, reason, now)).await
+    }
+}
+
+impl SqlStore {
+    async fn try_open(&self, user: &UserId, display_name: &str, now: Timestamp) -> Result<(User, Account)> {
         let wallet = Account::open(AccountRef::Wallet(user.clone()), now);
         let wallet_id = wallet.reference.id().as_uuid();
         let tx = self.database.begin().await?;
@@ -55,23 +81,13 @@ impl Accounts for SqlStore {
         Ok(opened)
     }
 
-    async fn accounts(&self, references: &[AccountRef]) -> Result<Vec<Account>> {
-        let rows = account::Entity::find()
-            .filter(account::Column::AccountId.is_in(references.iter().map(|reference| reference.id().as_uuid())))
-            .all(self.database.read())
-            .await?;
-        rows.iter().map(row::account).collect()
-    }
-
-    async fn users(&self, users: &[UserId]) -> Result<Vec<User>> {
-        let rows = user::Entity::find()
-            .filter(user::Column::UserId.is_in(users.iter().map(UserId::as_str)))
-            .all(self.database.read())
-            .await?;
-        rows.into_iter().map(row::user).collect()
-    }
-
-    async fn set_frozen(&self, user: &UserId, frozen: bool, reason: &str, now: Timestamp) -> Result<Option<Account>> {
+    async fn try_set_frozen(
+        &self,
+        user: &UserId,
+        frozen: bool,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Option<Account>> {
         let id = AccountId::wallet(user).as_uuid();
         let tx = self.database.begin().await?;
         let Some(before) = account::Entity::find_by_id(id)

@@ -2,10 +2,10 @@
 //!
 //! Each query names what breaks one rule and nothing else, so that a sound ledger sends no rows however large it is.
 
-use ::sql::{Database, Result};
+use ::sql::{Database, Result, integer};
 use money::Fen;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, FromQueryResult,
+    ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult,
     sea_query::{Alias, CaseStatement, Cond, Expr, ExprTrait, Func, Query, SelectStatement},
 };
 use uuid::Uuid;
@@ -20,7 +20,8 @@ use crate::domain::audit::{Audit, Difference, Finding, MAX_DIFFERENCES, Subject}
 pub async fn verify(database: &Database) -> Result<Audit> {
     let tx = database.snapshot().await?;
     let snapshot = tx.as_ref();
-    let accounts: Totals = one(snapshot, &account_totals()).await?;
+    let on = snapshot.get_database_backend();
+    let accounts: Totals = one(snapshot, &account_totals(on)).await?;
     let transfers: Totals = one(snapshot, &transfer_totals()).await?;
 
     let mut differences = Vec::new();
@@ -30,7 +31,7 @@ pub async fn verify(database: &Database) -> Result<Audit> {
     for Excess { id, excess_fen } in all(snapshot, &below_zero()).await? {
         differences.push(difference(Finding::BelowZero, of_account(id), excess_fen));
     }
-    for found in all::<AccountRow>(snapshot, &accounts_against_entries()).await? {
+    for found in all::<AccountRow>(snapshot, &accounts_against_entries(on)).await? {
         found.name(&mut differences);
     }
     for found in all::<EntryRow>(snapshot, &running_balances()).await? {
@@ -39,14 +40,14 @@ pub async fn verify(database: &Database) -> Result<Audit> {
         };
         differences.push(difference(finding, of_account(found.id), found.excess_fen));
     }
-    for Excess { id, excess_fen } in all(snapshot, &entries_without_account()).await? {
+    for Excess { id, excess_fen } in all(snapshot, &entries_without_account(on)).await? {
         differences.push(difference(Finding::NoSuchAccount, of_account(id), excess_fen));
     }
-    for found in all::<TransferRow>(snapshot, &transfers_against_entries()).await? {
+    for found in all::<TransferRow>(snapshot, &transfers_against_entries(on)).await? {
         let finding = Finding::Entries { found: found.entries };
         differences.push(difference(finding, of_transfer(found.id), found.excess_fen));
     }
-    for Excess { id, excess_fen } in all(snapshot, &entries_without_transfer()).await? {
+    for Excess { id, excess_fen } in all(snapshot, &entries_without_transfer(on)).await? {
         differences.push(difference(Finding::NoSuchTransfer, of_transfer(id), excess_fen));
     }
     differences.truncate(MAX_DIFFERENCES);
@@ -138,9 +139,9 @@ async fn all<R: FromQueryResult>(snapshot: &DatabaseTransaction, query: &SelectS
     Ok(R::find_by_statement(statement).all(snapshot).await?)
 }
 
-/// A sum, zero over no rows. Other engines widen the sum of 64-bit numbers to a decimal; the cast brings it back.
-fn sum(expr: impl Into<Expr>) -> Expr {
-    Expr::from(Func::coalesce([Func::sum(expr).into(), Expr::val(0)])).cast_as("bigint")
+/// A sum, zero over no rows.
+fn sum(on: DbBackend, expr: impl Into<Expr>) -> Expr {
+    integer(on, Func::coalesce([Func::sum(expr).into(), Expr::val(0)]))
 }
 
 fn count(column: Expr) -> Expr {
@@ -148,8 +149,8 @@ fn count(column: Expr) -> Expr {
 }
 
 /// How many rows of a group satisfy `condition`.
-fn count_where(condition: impl sea_orm::sea_query::IntoCondition) -> Expr {
-    sum(CaseStatement::new().case(condition, 1).finally(0))
+fn count_where(on: DbBackend, condition: impl sea_orm::sea_query::IntoCondition) -> Expr {
+    sum(on, CaseStatement::new().case(condition, 1).finally(0))
 }
 
 fn a(column: account::Column) -> Expr {
@@ -164,10 +165,10 @@ fn t(column: transfer::Column) -> Expr {
     Expr::col((transfer::Entity, column))
 }
 
-fn account_totals() -> SelectStatement {
+fn account_totals(on: DbBackend) -> SelectStatement {
     Query::select()
         .expr_as(count(a(account::Column::AccountId)), "rows")
-        .expr_as(sum(a(account::Column::BalanceFen)), "sum_fen")
+        .expr_as(sum(on, a(account::Column::BalanceFen)), "sum_fen")
         .from(account::Entity)
         .take()
 }
@@ -192,9 +193,9 @@ fn below_zero() -> SelectStatement {
 }
 
 /// Accounts whose balance is not the sum of their entries, or whose entries are not numbered 1 to `entry_count`.
-fn accounts_against_entries() -> SelectStatement {
+fn accounts_against_entries(on: DbBackend) -> SelectStatement {
     let (balance, counted) = (a(account::Column::BalanceFen), a(account::Column::EntryCount));
-    let entries = || sum(e(entry::Column::DeltaFen));
+    let entries = || sum(on, e(entry::Column::DeltaFen));
     let found = || count(e(entry::Column::EntryNo));
     let lowest = || {
         Expr::from(Func::coalesce([
@@ -256,10 +257,10 @@ fn running_balances() -> SelectStatement {
         .take()
 }
 
-fn entries_without_account() -> SelectStatement {
+fn entries_without_account(on: DbBackend) -> SelectStatement {
     Query::select()
         .expr_as(e(entry::Column::AccountId), "id")
-        .expr_as(sum(e(entry::Column::DeltaFen)), "excess_fen")
+        .expr_as(sum(on, e(entry::Column::DeltaFen)), "excess_fen")
         .from(entry::Entity)
         .left_join(
             account::Entity,
@@ -272,10 +273,11 @@ fn entries_without_account() -> SelectStatement {
 
 /// Transfers without exactly one debit of the account that gives and one credit of the one that receives (MONEY-1). The
 /// excess is what the entries create or destroy or, where they balance, by how much they move more than the transfer.
-fn transfers_against_entries() -> SelectStatement {
+fn transfers_against_entries(on: DbBackend) -> SelectStatement {
     let amount = || t(transfer::Column::AmountFen);
     let side = |account: transfer::Column, delta: Expr| {
         count_where(
+            on,
             Cond::all()
                 .add(e(entry::Column::AccountId).eq(t(account)))
                 .add(e(entry::Column::DeltaFen).eq(delta)),
@@ -283,10 +285,13 @@ fn transfers_against_entries() -> SelectStatement {
     };
     let debits = side(transfer::Column::DebitId, Expr::val(0).sub(amount()));
     let credits = side(transfer::Column::CreditId, amount());
-    let created = || sum(e(entry::Column::DeltaFen));
-    let moved = sum(CaseStatement::new()
-        .case(e(entry::Column::DeltaFen).gt(0), e(entry::Column::DeltaFen))
-        .finally(0));
+    let created = || sum(on, e(entry::Column::DeltaFen));
+    let moved = sum(
+        on,
+        CaseStatement::new()
+            .case(e(entry::Column::DeltaFen).gt(0), e(entry::Column::DeltaFen))
+            .finally(0),
+    );
     let excess = CaseStatement::new()
         .case(created().ne(0), created())
         .finally(moved.sub(amount()));
@@ -309,10 +314,10 @@ fn transfers_against_entries() -> SelectStatement {
         .take()
 }
 
-fn entries_without_transfer() -> SelectStatement {
+fn entries_without_transfer(on: DbBackend) -> SelectStatement {
     Query::select()
         .expr_as(e(entry::Column::TransferId), "id")
-        .expr_as(sum(e(entry::Column::DeltaFen)), "excess_fen")
+        .expr_as(sum(on, e(entry::Column::DeltaFen)), "excess_fen")
         .from(entry::Entity)
         .left_join(
             transfer::Entity,

@@ -1,6 +1,8 @@
 //! Groups and who is in them.
 
-use ::sql::{Error, Result};
+use std::collections::BTreeSet;
+
+use ::sql::{Error, Result, repeat};
 use async_trait::async_trait;
 use clock::Timestamp;
 use id::{GroupId, UserId};
@@ -24,22 +26,7 @@ use crate::{
 #[async_trait]
 impl Groups for SqlStore {
     async fn create(&self, group: &Group, members: &[UserId]) -> Result<Group> {
-        let tx = self.database.begin().await?;
-        if let Some(existing) = read(tx.as_ref(), &group.id).await? {
-            return Ok(existing);
-        }
-        group::Entity::insert(group::ActiveModel {
-            group_id: Set(group.id.to_string()),
-            display_name: Set(group.display_name.clone()),
-            owner_id: Set(group.owner.to_string()),
-            create_us: Set(group.create_time.as_microsecond()),
-        })
-        .exec_without_returning(tx.as_ref())
-        .await?;
-        insert_members(tx.as_ref(), &group.id, members, group.create_time).await?;
-        let created = read(tx.as_ref(), &group.id).await?;
-        tx.commit().await?;
-        created.ok_or_else(|| Error::inconsistent(format!("group {} vanished while it was created", group.id)))
+        repeat(|| self.try_create(group, members)).await
     }
 
     async fn group(&self, group: &GroupId) -> Result<Option<Group>> {
@@ -47,19 +34,11 @@ impl Groups for SqlStore {
     }
 
     async fn add_members(&self, group: &GroupId, users: &[UserId], now: Timestamp) -> Result<()> {
-        let tx = self.database.begin().await?;
-        insert_members(tx.as_ref(), group, users, now).await?;
-        tx.commit().await
+        repeat(|| self.try_add_members(group, users, now)).await
     }
 
     async fn remove_members(&self, group: &GroupId, users: &[UserId]) -> Result<()> {
-        let tx = self.database.begin().await?;
-        group_member::Entity::delete_many()
-            .filter(group_member::Column::GroupId.eq(group.as_str()))
-            .filter(group_member::Column::UserId.is_in(users.iter().map(UserId::as_str)))
-            .exec(tx.as_ref())
-            .await?;
-        tx.commit().await
+        repeat(|| self.try_remove_members(group, users)).await
     }
 
     async fn check_members(&self, group: &GroupId, users: &[UserId]) -> Result<Vec<UserId>> {
@@ -82,6 +61,43 @@ impl Groups for SqlStore {
     }
 }
 
+impl SqlStore {
+    async fn try_create(&self, group: &Group, members: &[UserId]) -> Result<Group> {
+        let tx = self.database.begin().await?;
+        if let Some(existing) = read(tx.as_ref(), &group.id).await? {
+            return Ok(existing);
+        }
+        group::Entity::insert(group::ActiveModel {
+            group_id: Set(group.id.to_string()),
+            display_name: Set(group.display_name.clone()),
+            owner_id: Set(group.owner.to_string()),
+            create_us: Set(group.create_time.as_microsecond()),
+        })
+        .exec_without_returning(tx.as_ref())
+        .await?;
+        insert_members(tx.as_ref(), &group.id, members, group.create_time).await?;
+        let created = read(tx.as_ref(), &group.id).await?;
+        tx.commit().await?;
+        created.ok_or_else(|| Error::inconsistent(format!("group {} vanished while it was created", group.id)))
+    }
+
+    async fn try_add_members(&self, group: &GroupId, users: &[UserId], now: Timestamp) -> Result<()> {
+        let tx = self.database.begin().await?;
+        insert_members(tx.as_ref(), group, users, now).await?;
+        tx.commit().await
+    }
+
+    async fn try_remove_members(&self, group: &GroupId, users: &[UserId]) -> Result<()> {
+        let tx = self.database.begin().await?;
+        group_member::Entity::delete_many()
+            .filter(group_member::Column::GroupId.eq(group.as_str()))
+            .filter(group_member::Column::UserId.is_in(users.iter().map(UserId::as_str)))
+            .exec(tx.as_ref())
+            .await?;
+        tx.commit().await
+    }
+}
+
 async fn read(connection: &impl ConnectionTrait, id: &GroupId) -> Result<Option<Group>> {
     let Some(found) = group::Entity::find_by_id(id.as_str()).one(connection).await? else {
         return Ok(None);
@@ -93,13 +109,15 @@ async fn read(connection: &impl ConnectionTrait, id: &GroupId) -> Result<Option<
     row::group(found, member_count).map(Some)
 }
 
+/// Writes them in the order of their ids, so that two that add the same users do not wait for each other in a circle.
 async fn insert_members(
     connection: &impl ConnectionTrait,
     group: &GroupId,
     users: &[UserId],
     now: Timestamp,
 ) -> Result<()> {
-    group_member::Entity::insert_many(users.iter().map(|user| group_member::ActiveModel {
+    let users: BTreeSet<&str> = users.iter().map(UserId::as_str).collect();
+    group_member::Entity::insert_many(users.into_iter().map(|user| group_member::ActiveModel {
         group_id: Set(group.to_string()),
         user_id: Set(user.to_string()),
         create_us: Set(now.as_microsecond()),

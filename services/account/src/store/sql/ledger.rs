@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ::sql::{Error, Result, Transaction};
+use ::sql::{Error, Result, Transaction, repeat};
 use async_trait::async_trait;
 use clock::{Timestamp, from_micros};
 use id::{AccountId, PacketId, TransferId};
 use money::Fen;
 use paging::Page;
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Alias, CaseStatement, Expr, ExprTrait, OnConflict, Order, Query},
 };
 use uuid::Uuid;
@@ -37,16 +37,7 @@ const _: () = assert!(MAX_BATCH * 2 * 7 <= MAX_BINDS);
 #[async_trait]
 impl Ledger for SqlStore {
     async fn post(&self, items: &[Item], now: Timestamp) -> Result<Vec<Posting>> {
-        let tx = self.database.begin().await?;
-        let books = lock(&tx, items).await?;
-        let outcome = ledger::post(items, books, now);
-        if outcome.transfers.is_empty() {
-            tx.rollback().await?;
-        } else {
-            write(&tx, &outcome, now).await?;
-            tx.commit().await?;
-        }
-        Ok(outcome.postings)
+        repeat(|| self.try_post(items, now)).await
     }
 
     async fn transfers(&self, ids: &[TransferId]) -> Result<Vec<PostedTransfer>> {
@@ -97,8 +88,27 @@ impl Ledger for SqlStore {
     }
 }
 
-/// Reads what bears on the batch and locks its accounts, in the order of their ids so that two batches never wait for
-/// each other in a circle. An id that another instance posts between the two selects ends in a conflict of keys.
+impl SqlStore {
+    async fn try_post(&self, items: &[Item], now: Timestamp) -> Result<Vec<Posting>> {
+        let tx = self.database.begin().await?;
+        let books = lock(&tx, items).await?;
+        let outcome = ledger::post(items, books, now);
+        if outcome.transfers.is_empty() {
+            tx.rollback().await?;
+        } else {
+            write(&tx, &outcome, now).await?;
+            tx.commit().await?;
+        }
+        Ok(outcome.postings)
+    }
+}
+
+/// Locks the accounts of the batch, in the order of their ids so that two batches never wait for each other in a circle;
+/// then reads which of its transfers are posted. In the other order, a transfer that another instance posts meanwhile
+/// would be judged by the balances that it left behind: refused, where it is done.
+///
+/// What is not there cannot be locked: an id that another instance posts, or an account that it opens, behind these two
+/// statements ends in a conflict of keys.
 async fn lock(tx: &Transaction, items: &[Item]) -> Result<Books> {
     let readable = || items.iter().flatten();
     let ids: BTreeSet<Uuid> = readable().map(|transfer| transfer.id.as_uuid()).collect();
@@ -108,38 +118,47 @@ async fn lock(tx: &Transaction, items: &[Item]) -> Result<Books> {
     if ids.is_empty() {
         return Ok(Books::default());
     }
-    let posted = transfer::Entity::find()
-        .filter(transfer::Column::TransferId.is_in(ids))
-        .all(tx.as_ref())
-        .await?;
     let accounts = account::Entity::find()
-        .filter(account::Column::AccountId.is_in(sides))
+        .filter(account::Column::AccountId.is_in(sides.iter().copied()))
         .order_by_asc(account::Column::AccountId)
         .lock_exclusive()
         .all(tx.as_ref())
         .await?;
-    Ok(Books {
+    let posted = transfer::Entity::find()
+        .filter(transfer::Column::TransferId.is_in(ids))
+        .all(tx.as_ref())
+        .await?;
+    let books = Books {
         posted: posted.iter().map(row::payload).collect::<Result<_>>()?,
         accounts: accounts
             .iter()
             .map(|account| Ok((account.account_id.into(), row::account(account)?)))
             .collect::<Result<_>>()?,
-    })
+    };
+    let opened_meanwhile = |side: AccountId| sides.contains(&side.as_uuid()) && !books.accounts.contains_key(&side);
+    if books
+        .posted
+        .values()
+        .any(|posted| opened_meanwhile(posted.debit) || opened_meanwhile(posted.credit))
+    {
+        let words = "an account was opened between two statements";
+        return Err(Error::Contended(DbErr::Custom(words.to_owned())));
+    }
+    Ok(books)
 }
 
+/// Writes new rows in the order of their keys, those that another batch may write as well first: again so that two batches
+/// never wait for each other in a circle.
 async fn write(tx: &Transaction, outcome: &Outcome, now: Timestamp) -> Result<()> {
-    transfer::Entity::insert_many(
-        outcome
-            .transfers
-            .iter()
-            .map(|transfer| row::from_transfer(transfer, now)),
-    )
-    .exec_without_returning(tx.as_ref())
-    .await?;
-    entry::Entity::insert_many(outcome.entries.iter().map(row::from_entry))
+    let mut transfers: Vec<&Transfer> = outcome.transfers.iter().collect();
+    transfers.sort_unstable_by_key(|transfer| transfer.id.as_uuid());
+    transfer::Entity::insert_many(transfers.into_iter().map(|transfer| row::from_transfer(transfer, now)))
         .exec_without_returning(tx.as_ref())
         .await?;
     account::Entity::insert_many(account_rows(&outcome.opened))
+        .exec_without_returning(tx.as_ref())
+        .await?;
+    entry::Entity::insert_many(outcome.entries.iter().map(row::from_entry))
         .exec_without_returning(tx.as_ref())
         .await?;
     // Every row of this insert meets its key: it is an update of many rows with a value of its own for each.

@@ -1,8 +1,9 @@
 //! The schema, step by step. A step that was released is never changed: a new one follows it.
 
+use ::sql::schema::{create_index, create_table};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait,
-    sea_orm::DbErr,
+    sea_orm::{DbBackend, DbErr},
     sea_query::{ColumnDef, Expr, ExprTrait, ForeignKey, Index, IndexCreateStatement, Table, TableCreateStatement},
 };
 
@@ -13,7 +14,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Initial)]
+        vec![Box::new(Initial), Box::new(EntriesByTransfer)]
     }
 }
 
@@ -29,16 +30,17 @@ impl MigrationName for Initial {
 #[async_trait::async_trait]
 impl MigrationTrait for Initial {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let on = manager.get_database_backend();
         for table in [
-            users(),
-            accounts(),
+            users(on),
+            accounts(on),
             account_acts(),
             transfers(),
             entries(),
-            groups(),
-            group_members(),
+            groups(on),
+            group_members(on),
         ] {
-            manager.create_table(table).await?;
+            create_table(manager, table).await?;
         }
         Ok(())
     }
@@ -48,9 +50,35 @@ impl MigrationTrait for Initial {
     }
 }
 
-fn name(column: &'static str) -> ColumnDef {
+/// What a verification joins entries to transfers by.
+struct EntriesByTransfer;
+
+impl MigrationName for EntriesByTransfer {
+    fn name(&self) -> &'static str {
+        "m0002_entries_by_transfer"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for EntriesByTransfer {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let index = Index::create().table("entries").col("transfer_id").take();
+        create_index(manager, "entries", "entries_by_transfer", index).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+/// A name. Members are listed in the order of their names, which must be the one in which pages compare them: byte by
+/// byte, where PostgreSQL would sort by the database's language.
+fn name(on: DbBackend, column: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(column);
     column.string_len(64).not_null();
+    if on == DbBackend::Postgres {
+        column.extra("COLLATE \"C\"");
+    }
     column
 }
 
@@ -78,22 +106,22 @@ fn flag(column: &'static str) -> ColumnDef {
     column
 }
 
-fn users() -> TableCreateStatement {
+fn users(on: DbBackend) -> TableCreateStatement {
     Table::create()
         .table("users")
-        .col(name("user_id").primary_key())
-        .col(name("display_name"))
+        .col(name(on, "user_id").primary_key())
+        .col(name(on, "display_name"))
         .col(number("create_us"))
         .take()
 }
 
 /// The id is derived from kind and owner, so that its key makes those unique too.
-fn accounts() -> TableCreateStatement {
+fn accounts(on: DbBackend) -> TableCreateStatement {
     Table::create()
         .table("accounts")
         .col(uuid("account_id").primary_key())
         .col(code("kind"))
-        .col(name("owner"))
+        .col(name(on, "owner"))
         .col(number("balance_fen"))
         .col(flag("frozen"))
         .col(number("entry_count"))
@@ -152,22 +180,22 @@ fn entries() -> TableCreateStatement {
         .take()
 }
 
-fn groups() -> TableCreateStatement {
+fn groups(on: DbBackend) -> TableCreateStatement {
     Table::create()
         .table("groups")
-        .col(name("group_id").primary_key())
-        .col(name("display_name"))
-        .col(name("owner_id"))
+        .col(name(on, "group_id").primary_key())
+        .col(name(on, "display_name"))
+        .col(name(on, "owner_id"))
         .col(number("create_us"))
         .foreign_key(ForeignKey::create().from("groups", "owner_id").to("users", "user_id"))
         .take()
 }
 
-fn group_members() -> TableCreateStatement {
+fn group_members(on: DbBackend) -> TableCreateStatement {
     Table::create()
         .table("group_members")
-        .col(name("group_id"))
-        .col(name("user_id"))
+        .col(name(on, "group_id"))
+        .col(name(on, "user_id"))
         .col(number("create_us"))
         .primary_key(&mut primary_key(["group_id", "user_id"]))
         .foreign_key(

@@ -3,16 +3,18 @@
 //! With traffic: once funded, an escrow only falls, and an order is recorded as having left it only after it has. So what
 //! the orders leave in escrow, read before the balance, is never below the balance. A balance that is too high is a
 //! difference at once. One that is too low is explained by orders that were recorded since, or by movements that the
-//! ledger has and nobody has recorded yet: settlements of claims behind the cursor, and the refund. Those are looked up;
-//! what they do not explain is a difference.
+//! ledger has and nobody has recorded yet: settlements of claims behind the cursor, the refund, and what operators have sent
+//! on its way that was stuck. Those are looked up; what they do not explain is a difference.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use id::{PacketId, TransferId};
+use paging::Page;
 
 use crate::{
-    domain::{Account, Difference, DifferenceKind, LoggedClaim, Order, State},
+    domain::{Account, Difference, DifferenceKind, Kind, LoggedClaim, Order, State},
     ops::{Ports, Result},
+    store::{ListKey, Of},
 };
 
 use super::{PAGE, Report};
@@ -84,9 +86,8 @@ pub async fn explain(ports: &Ports, behind: Behind, report: &mut Report) -> Resu
         let ids: Vec<PacketId> = packets.iter().map(|packet| packet.id).collect();
         let left = ports.store.left_escrow(&ids).await?;
         for packet in packets {
-            let expected_fen = packet.expected(&left);
-            if packet.balance_fen < expected_fen {
-                let expected_fen = expected_fen.saturating_sub(packet.posted(ports).await?);
+            if packet.balance_fen < packet.expected(&left) {
+                let expected_fen = packet.explained(ports).await?;
                 if packet.balance_fen < expected_fen {
                     report.differences.push(packet.differs(expected_fen));
                 }
@@ -103,18 +104,25 @@ impl Packet {
         self.funded_fen.saturating_sub(left_fen)
     }
 
-    /// What the ledger shows to have left the escrow that no order tells of, in fen.
-    async fn posted(&self, ports: &Ports) -> Result<i64> {
-        let mut sum_fen = 0_i64;
-        let posted = ports.ledger.posted(&self.unrecorded).await?;
-        for (id, movement) in posted {
-            let movement = movement.filter(|movement| movement.debit == Account::Escrow(self.id));
-            let order = ports.store.order(id).await?;
-            if order.is_none_or(|order| !State::LEFT_ESCROW.contains(&order.state)) {
-                sum_fen = sum_fen.saturating_add(movement.map_or(0, |movement| movement.amount_fen));
-            }
+    /// What orders, and movements that the ledger has and no order tells of, leave in escrow, in fen. Orders are read before
+    /// the ledger, so that what is recorded meanwhile is in one of them at least; and it counts once if it is in both.
+    async fn explained(&self, ports: &Ports) -> Result<i64> {
+        let orders = orders(ports, self.id).await?;
+        let out = orders.iter().filter(|order| order.kind != Kind::Fund);
+        let (left, not_left): (Vec<_>, Vec<_>) = out.partition(|order| State::LEFT_ESCROW.contains(&order.state));
+        let stuck = not_left.iter().filter(|order| order.state == State::Stuck);
+        let mut unrecorded: HashSet<TransferId> = stuck.map(|order| order.id).collect();
+        unrecorded.extend(&self.unrecorded);
+        for order in &left {
+            unrecorded.remove(&order.id);
         }
-        Ok(sum_fen)
+        let unrecorded: Vec<TransferId> = unrecorded.into_iter().collect();
+        let posted = ports.ledger.posted(&unrecorded).await?;
+        let posted = posted.values().flatten();
+        let posted = posted.filter(|movement| movement.debit == Account::Escrow(self.id));
+        let fen = left.iter().map(|order| order.amount_fen);
+        let fen = fen.chain(posted.map(|movement| movement.amount_fen));
+        Ok(fen.fold(self.funded_fen, i64::saturating_sub))
     }
 
     fn differs(&self, expected_fen: i64) -> Difference {
@@ -128,6 +136,24 @@ impl Packet {
             transfer: None,
             difference_fen: self.balance_fen.saturating_sub(expected_fen),
             case: None,
+        }
+    }
+}
+
+/// All orders of a packet.
+async fn orders(ports: &Ports, packet: PacketId) -> Result<Vec<Order>> {
+    let mut page = Page {
+        size: usize::try_from(PAGE).unwrap_or(usize::MAX),
+        after: None,
+    };
+    let mut orders = Vec::new();
+    loop {
+        let found = ports.store.list(&Of::Packet(packet), &page).await?;
+        let is_last = found.len() <= page.size;
+        orders.extend(found.into_iter().take(page.size));
+        page.after = orders.last().map(ListKey::of);
+        if is_last {
+            return Ok(orders);
         }
     }
 }

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use id::{PacketId, Partition, TransferId};
-use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -21,7 +19,7 @@ use crate::{
     domain::{CaseState, Kind, Order, State},
     store::Books,
 };
-use sql::Result;
+use sql::{Result, integer};
 
 #[async_trait]
 impl Books for SqlStore {
@@ -63,17 +61,20 @@ impl Books for SqlStore {
     }
 
     async fn left_escrow(&self, packets: &[PacketId]) -> Result<HashMap<PacketId, i64>> {
+        let read = self.database.read();
         let sums: Vec<(Uuid, i64)> = Entity::find()
             .select_only()
             .column(Column::PacketId)
-            // A sum of BIGINT is NUMERIC on PostgreSQL; the total of a packet always fits 64 bits.
-            .column_as(Expr::col(Column::AmountFen).sum().cast_as("bigint"), "left_fen")
+            .column_as(
+                integer(read.get_database_backend(), Column::AmountFen.sum()),
+                "left_fen",
+            ) // the total of a packet fits 64 bits
             .filter(Column::PacketId.is_in(packets.iter().map(PacketId::as_uuid)))
             .filter(Column::Kind.ne(kind_code(Kind::Fund)))
             .filter(Column::State.is_in(State::LEFT_ESCROW.map(state_code)))
             .group_by(Column::PacketId)
             .into_tuple()
-            .all(self.database.read())
+            .all(read)
             .await?;
         Ok(sums.into_iter().map(|(packet, fen)| (packet.into(), fen)).collect())
     }

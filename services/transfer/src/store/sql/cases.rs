@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use id::TransferId;
 use paging::Page;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
-    sea_query::{LockType, OnConflict},
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::LockType,
 };
 
 use super::{
@@ -27,7 +26,7 @@ use crate::{
     domain::{Case, CaseEvent, CaseState, Order, State},
     store::{ActEnd, ActStart, Cases, ListKey},
 };
-use sql::{Error, Result};
+use sql::{Error, Result, or_nothing, repeat};
 
 #[async_trait]
 impl Cases for SqlStore {
@@ -54,6 +53,20 @@ impl Cases for SqlStore {
     }
 
     async fn begin_act(&self, id: TransferId, act: CaseEvent) -> Result<ActStart> {
+        repeat(|| self.begin_act_once(id, &act)).await
+    }
+
+    async fn end_act(&self, id: TransferId, end: ActEnd, event: CaseEvent) -> Result<Case> {
+        repeat(|| self.end_act_once(id, &end, &event)).await
+    }
+
+    async fn open_case(&self, order: &Order, opening: CaseEvent) -> Result<()> {
+        repeat(|| self.open_case_once(order, &opening)).await
+    }
+}
+
+impl SqlStore {
+    async fn begin_act_once(&self, id: TransferId, act: &CaseEvent) -> Result<ActStart> {
         let transaction = self.database.begin().await?;
         let Some(case) = lock(transaction.as_ref(), id).await? else {
             return Ok(ActStart::NotFound);
@@ -63,23 +76,23 @@ impl Cases for SqlStore {
         }
         let order = locked(transaction.as_ref(), id).await?;
         let order = order.ok_or_else(|| Error::inconsistent(format!("case {id} without an order")))?;
-        append(transaction.as_ref(), id, &act).await?;
+        append(transaction.as_ref(), id, act).await?;
         transaction.commit().await?;
         Ok(ActStart::Begun(order.try_into()?))
     }
 
-    async fn end_act(&self, id: TransferId, end: ActEnd, event: CaseEvent) -> Result<Case> {
+    async fn end_act_once(&self, id: TransferId, end: &ActEnd, event: &CaseEvent) -> Result<Case> {
         let transaction = self.database.begin().await?;
         let missing = || Error::inconsistent(format!("case {id} is gone"));
         let case = lock(transaction.as_ref(), id).await?.ok_or_else(missing)?;
         if case_state(&case)? == CaseState::Open {
-            append(transaction.as_ref(), id, &event).await?;
+            append(transaction.as_ref(), id, event).await?;
             let row = locked(transaction.as_ref(), id).await?.ok_or_else(missing)?;
             let order = Order::try_from(row)?;
             let (state, paid_to) = match end {
                 ActEnd::Open => (order.state, None),
                 ActEnd::OpenInSuspense => (State::Suspended, None),
-                ActEnd::PaidTo(user) => (State::Repaired, Some(user)),
+                ActEnd::PaidTo(user) => (State::Repaired, Some(user.clone())),
             };
             if order.state.may_become(state, order.kind) {
                 let updated = event.at;
@@ -103,14 +116,14 @@ impl Cases for SqlStore {
         cases.into_iter().next().ok_or_else(missing)
     }
 
-    async fn open_case(&self, order: &Order, opening: CaseEvent) -> Result<()> {
+    async fn open_case_once(&self, order: &Order, opening: &CaseEvent) -> Result<()> {
         let transaction = self.database.begin().await?;
         orders::Entity::insert_many([orders::Model::from(order).into_active_model()])
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .on_conflict(or_nothing([orders::Column::TransferId]))
             .exec_without_returning(transaction.as_ref())
             .await?;
         if lock(transaction.as_ref(), order.id).await?.is_none() {
-            open(transaction.as_ref(), &[(order.id, opening)]).await?;
+            open(transaction.as_ref(), &[(order.id, opening.clone())]).await?;
         }
         transaction.commit().await
     }
@@ -121,14 +134,22 @@ async fn lock(transaction: &DatabaseTransaction, id: TransferId) -> Result<Optio
     Ok(query.one(transaction).await?)
 }
 
-/// Adds an event to a case that this transaction has locked.
+/// Adds an event to a case that this transaction has locked, unless it is the last one already: then the answer to the
+/// COMMIT that added it was lost.
 async fn append(transaction: &DatabaseTransaction, id: TransferId, event: &CaseEvent) -> Result<()> {
-    let count = case_events::Entity::find()
+    let last = case_events::Entity::find()
         .filter(case_events::Column::CaseId.eq(id.as_uuid()))
-        .count(transaction)
+        .order_by_desc(case_events::Column::EventNo)
+        .one(transaction)
         .await?;
-    let number = i32::try_from(count.saturating_add(1)).map_err(|_| Error::inconsistent("too many events"))?;
-    let row = event_row(id.as_uuid(), number, event).into_active_model();
+    let last_no = last.as_ref().map_or(0, |row| row.event_no);
+    if last == Some(event_row(id.as_uuid(), last_no, event)) {
+        return Ok(());
+    }
+    let next_no = last_no
+        .checked_add(1)
+        .ok_or_else(|| Error::inconsistent("too many events"))?;
+    let row = event_row(id.as_uuid(), next_no, event).into_active_model();
     case_events::Entity::insert(row)
         .exec_without_returning(transaction)
         .await?;
@@ -149,10 +170,10 @@ pub async fn open(transaction: &DatabaseTransaction, openings: &[(TransferId, Ca
         let events = chunk
             .iter()
             .map(|(id, opening)| event_row(id.as_uuid(), 1, opening).into_active_model());
-        let or_nothing = || OnConflict::new().do_nothing().to_owned();
-        let cases = Entity::insert_many(cases).on_conflict(or_nothing());
+        let cases = Entity::insert_many(cases).on_conflict(or_nothing([Column::CaseId]));
         cases.exec_without_returning(transaction).await?;
-        let events = case_events::Entity::insert_many(events).on_conflict(or_nothing());
+        let key = [case_events::Column::CaseId, case_events::Column::EventNo];
+        let events = case_events::Entity::insert_many(events).on_conflict(or_nothing(key));
         events.exec_without_returning(transaction).await?;
     }
     Ok(())

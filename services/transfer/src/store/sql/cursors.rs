@@ -21,10 +21,10 @@ use super::{
     row::partition,
 };
 use crate::{
-    domain::lease::{self, Lease},
+    domain::lease::{self, Lease, Shares},
     store::{Cursors, Stretch},
 };
-use sql::{Error, Result};
+use sql::{Error, Result, or_nothing, repeat};
 
 fn number(partition: Partition) -> i32 {
     i32::from(partition.index())
@@ -33,6 +33,24 @@ fn number(partition: Partition) -> i32 {
 #[async_trait]
 impl Cursors for SqlStore {
     async fn prepare(&self, partitions: NonZeroU16) -> Result<()> {
+        repeat(|| self.prepare_once(partitions)).await
+    }
+
+    async fn lease(&self, owner: Uuid, now: Timestamp, until: Timestamp) -> Result<BTreeMap<Partition, i64>> {
+        repeat(|| self.lease_once(owner, now, until)).await
+    }
+
+    async fn retire(&self, owner: Uuid) -> Result<()> {
+        repeat(|| self.retire_once(owner)).await
+    }
+
+    async fn settle(&self, owner: Uuid, stretches: &[Stretch]) -> Result<Vec<Partition>> {
+        repeat(|| self.settle_once(owner, stretches)).await
+    }
+}
+
+impl SqlStore {
+    async fn prepare_once(&self, partitions: NonZeroU16) -> Result<()> {
         let rows = Partition::all(partitions).map(|partition| {
             Model {
                 partition_no: number(partition),
@@ -44,7 +62,7 @@ impl Cursors for SqlStore {
         });
         let transaction = self.database.begin().await?;
         Entity::insert_many(rows)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .on_conflict(or_nothing([Column::PartitionNo]))
             .exec_without_returning(transaction.as_ref())
             .await?;
         let found = Entity::find().count(transaction.as_ref()).await?;
@@ -56,39 +74,35 @@ impl Cursors for SqlStore {
         transaction.commit().await
     }
 
-    async fn lease(&self, owner: Uuid, now: Timestamp, until: Timestamp) -> Result<BTreeMap<Partition, i64>> {
+    /// Looks at all cursors without waiting for anybody, locks those that are to be renewed or to change hands, and decides
+    /// again on what it has locked: so no lease waits for what another instance is settling, or died of settling.
+    async fn lease_once(&self, owner: Uuid, now: Timestamp, until: Timestamp) -> Result<BTreeMap<Partition, i64>> {
         let transaction = self.database.begin().await?;
         let alive = greet(transaction.as_ref(), owner, now, until).await?;
-        let rows = Entity::find()
+        let seen = Entity::find()
             .order_by_asc(Column::PartitionNo)
-            .lock(LockType::Update)
             .all(transaction.as_ref())
             .await?;
-        let leases: Vec<Lease> = rows
-            .iter()
-            .map(|row| {
-                Ok(Lease {
-                    partition: partition(row.partition_no)?,
-                    owner: row.lease_owner,
-                    until: clock::from_micros(row.lease_until_us),
-                })
-            })
-            .collect::<Result<_>>()?;
-        let shares = lease::share(&leases, owner, alive, now);
-        hand(transaction.as_ref(), &shares.release, None, now).await?;
-        hand(transaction.as_ref(), &shares.keep, Some(owner), until).await?;
-        transaction.commit().await?;
+        let seen: Vec<Lease> = seen.iter().map(lease).collect::<Result<_>>()?;
+        let Shares { keep, release } = lease::share(&seen, owner, alive, now);
 
-        let cursors = leases
-            .iter()
-            .zip(&rows)
-            .map(|(lease, row)| (lease.partition, row.after_seq));
-        Ok(cursors
-            .filter(|(partition, _)| shares.keep.contains(partition))
-            .collect())
+        let mut held = BTreeMap::new();
+        let mut let_go = Vec::new();
+        for row in lock(transaction.as_ref(), keep.iter().chain(&release)).await? {
+            let lease = lease(&row)?;
+            if release.contains(&lease.partition) {
+                let_go.extend(lease.is_of(owner).then_some(lease.partition));
+            } else if lease.is_of(owner) || lease.is_free(now) {
+                held.insert(lease.partition, row.after_seq);
+            }
+        }
+        hand(transaction.as_ref(), let_go, None, now).await?;
+        hand(transaction.as_ref(), held.keys().copied(), Some(owner), until).await?;
+        transaction.commit().await?;
+        Ok(held)
     }
 
-    async fn retire(&self, owner: Uuid) -> Result<()> {
+    async fn retire_once(&self, owner: Uuid) -> Result<()> {
         let transaction = self.database.begin().await?;
         Entity::update_many()
             .col_expr(Column::LeaseOwner, Expr::value(None::<Uuid>))
@@ -99,28 +113,29 @@ impl Cursors for SqlStore {
         transaction.commit().await
     }
 
-    async fn settle(&self, owner: Uuid, stretches: &[Stretch]) -> Result<Vec<Partition>> {
+    async fn settle_once(&self, owner: Uuid, stretches: &[Stretch]) -> Result<Vec<Partition>> {
         let transaction = self.database.begin().await?;
-        let numbers = stretches.iter().map(|stretch| number(stretch.partition));
-        let rows = Entity::find()
-            .filter(Column::PartitionNo.is_in(numbers))
-            .order_by_asc(Column::PartitionNo)
-            .lock(LockType::Update)
-            .all(transaction.as_ref())
-            .await?;
+        let rows = lock(transaction.as_ref(), stretches.iter().map(|stretch| &stretch.partition)).await?;
         let held: BTreeMap<i32, Model> = rows.into_iter().map(|row| (row.partition_no, row)).collect();
         // The fence: only who holds the cursor where this work began may move it on.
-        let (ours, lost): (Vec<_>, Vec<_>) = stretches.iter().partition(|stretch| {
-            held.get(&number(stretch.partition))
-                .is_some_and(|row| row.lease_owner == Some(owner) && row.after_seq == stretch.from_seq)
-        });
+        let (mut ours, mut lost) = (Vec::new(), Vec::new());
+        for stretch in stretches {
+            match held.get(&number(stretch.partition)) {
+                Some(row) if row.lease_owner == Some(owner) && row.after_seq == stretch.from_seq => ours.push(stretch),
+                // All of it was done before, and the answer was lost.
+                Some(row) if row.lease_owner == Some(owner) && row.after_seq == stretch.to_seq => {}
+                _ => lost.push(stretch.partition),
+            }
+        }
         record(transaction.as_ref(), &ours).await?;
-        let moved = ours.iter().filter_map(|stretch| {
-            let row = held.get(&number(stretch.partition))?.clone();
-            let after_seq = stretch.to_seq;
-            Some(Model { after_seq, ..row }.into_active_model())
-        });
-        let moved: Vec<_> = moved.collect();
+        let moved: Vec<_> = ours
+            .iter()
+            .filter_map(|stretch| {
+                let row = held.get(&number(stretch.partition))?.clone();
+                let after_seq = stretch.to_seq;
+                Some(Model { after_seq, ..row }.into_active_model())
+            })
+            .collect();
         if !moved.is_empty() {
             let mut conflict = OnConflict::column(Column::PartitionNo);
             Entity::insert_many(moved)
@@ -129,12 +144,38 @@ impl Cursors for SqlStore {
                 .await?;
         }
         transaction.commit().await?;
-        Ok(lost.into_iter().map(|stretch| stretch.partition).collect())
+        Ok(lost)
     }
 }
 
-/// Says that `owner` is alive until `until`, forgets who is no more; returns how many are.
+fn lease(row: &Model) -> Result<Lease> {
+    Ok(Lease {
+        partition: partition(row.partition_no)?,
+        owner: row.lease_owner,
+        until: clock::from_micros(row.lease_until_us),
+    })
+}
+
+/// The cursors of `partitions`, locked in their order, so that two never wait for each other in a circle.
+async fn lock(transaction: &DatabaseTransaction, partitions: impl Iterator<Item = &Partition>) -> Result<Vec<Model>> {
+    let query = Entity::find()
+        .filter(Column::PartitionNo.is_in(partitions.copied().map(number)))
+        .order_by_asc(Column::PartitionNo)
+        .lock(LockType::Update);
+    Ok(query.all(transaction).await?)
+}
+
+/// Forgets who is no more, says that `owner` is alive until `until`; returns how many are. Nobody's row is touched who is
+/// alive: who stands still there would let all others wait.
 async fn greet(transaction: &DatabaseTransaction, owner: Uuid, now: Timestamp, until: Timestamp) -> Result<usize> {
+    let gone = workers::Column::AliveUntilUs.lt(now.as_microsecond());
+    let no_more = workers::Entity::find()
+        .filter(gone.clone())
+        .order_by_asc(workers::Column::WorkerId);
+    for worker in no_more.all(transaction).await? {
+        let by_key = workers::Entity::delete_by_id(worker.worker_id);
+        by_key.filter(gone.clone()).exec(transaction).await?;
+    }
     let me = workers::Model {
         worker_id: owner,
         alive_until_us: until.as_microsecond(),
@@ -144,10 +185,6 @@ async fn greet(transaction: &DatabaseTransaction, owner: Uuid, now: Timestamp, u
         .on_conflict(conflict.update_column(workers::Column::AliveUntilUs).to_owned())
         .exec_without_returning(transaction)
         .await?;
-    workers::Entity::delete_many()
-        .filter(workers::Column::AliveUntilUs.lt(now.as_microsecond()))
-        .exec(transaction)
-        .await?;
     let alive = workers::Entity::find().count(transaction).await?;
     Ok(usize::try_from(alive).unwrap_or(usize::MAX))
 }
@@ -155,17 +192,18 @@ async fn greet(transaction: &DatabaseTransaction, owner: Uuid, now: Timestamp, u
 /// Gives partitions to `owner`, or to nobody.
 async fn hand(
     transaction: &DatabaseTransaction,
-    partitions: &[Partition],
+    partitions: impl IntoIterator<Item = Partition>,
     owner: Option<Uuid>,
     until: Timestamp,
 ) -> Result<()> {
-    if partitions.is_empty() {
+    let numbers: Vec<i32> = partitions.into_iter().map(number).collect();
+    if numbers.is_empty() {
         return Ok(());
     }
     Entity::update_many()
         .col_expr(Column::LeaseOwner, Expr::value(owner))
         .col_expr(Column::LeaseUntilUs, Expr::value(until.as_microsecond()))
-        .filter(Column::PartitionNo.is_in(partitions.iter().copied().map(number)))
+        .filter(Column::PartitionNo.is_in(numbers))
         .exec(transaction)
         .await?;
     Ok(())
@@ -179,7 +217,7 @@ async fn record(transaction: &DatabaseTransaction, stretches: &[&Stretch]) -> Re
         .collect();
     for chunk in rows.chunks(super::CHUNK_ROWS) {
         orders::Entity::insert_many(chunk.to_vec())
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .on_conflict(or_nothing([orders::Column::TransferId]))
             .exec_without_returning(transaction)
             .await?;
     }

@@ -1,6 +1,7 @@
 //! The schema.
 
 use sea_orm_migration::prelude::*;
+use sql::schema::{create_index, create_table};
 
 use super::{
     entity::{case_events, cases, cursors, orders, workers},
@@ -33,10 +34,10 @@ impl MigrationTrait for Initial {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(orders_table()).await?;
-        let index = |name: &str, columns: &[orders::Column]| {
+        create_table(manager, orders_table()).await?;
+        let index = |columns: &[orders::Column]| {
             let mut index = Index::create();
-            index.name(name).table(orders::Entity);
+            index.table(orders::Entity);
             for column in columns {
                 index.col(*column);
             }
@@ -44,25 +45,26 @@ impl MigrationTrait for Initial {
         };
         {
             use orders::Column::{CreateTimeUs, PacketId, PartitionNo, Seq, TransferId, UserId};
-            let by_packet = index("orders_by_packet", &[PacketId, CreateTimeUs, TransferId]);
-            let by_user = index("orders_by_user", &[UserId, CreateTimeUs, TransferId]);
             // A claim has one order (CLAIM-3).
-            let by_claim = index("orders_by_claim", &[PartitionNo, Seq]).unique().to_owned();
-            for index in [by_packet, by_user, by_claim] {
-                manager.create_index(index).await?;
+            let by_claim = index(&[PartitionNo, Seq]).unique().take();
+            for (name, index) in [
+                ("orders_by_packet", index(&[PacketId, CreateTimeUs, TransferId])),
+                ("orders_by_user", index(&[UserId, CreateTimeUs, TransferId])),
+                ("orders_by_claim", by_claim),
+            ] {
+                create_index(manager, "orders", name, index).await?;
             }
         }
-        manager.create_table(cursors_table()).await?;
-        manager.create_table(workers_table()).await?;
-        manager.create_table(cases_table()).await?;
+        create_table(manager, cursors_table()).await?;
+        create_table(manager, workers_table()).await?;
+        create_table(manager, cases_table()).await?;
         let mut by_time = Index::create();
         by_time
-            .name("repair_cases_by_time")
             .table(cases::Entity)
             .col(cases::Column::CreateTimeUs)
             .col(cases::Column::CaseId);
-        manager.create_index(by_time).await?;
-        manager.create_table(events_table()).await
+        create_index(manager, "repair_cases", "repair_cases_by_time", by_time).await?;
+        create_table(manager, events_table()).await
     }
 
     async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {

@@ -6,7 +6,7 @@ use id::TransferId;
 use paging::Page;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::OnConflict,
+    QuerySelect,
 };
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
     domain::{CaseEvent, Failure, Order, State},
     store::{Attempt, FundEnd, FundStart, ListKey, Of, Orders},
 };
-use sql::{Error, Result};
+use sql::{Error, Result, or_nothing, repeat};
 
 /// An order that was there a moment ago and is not deleted by anybody.
 fn gone(id: TransferId) -> Error {
@@ -28,6 +28,44 @@ fn gone(id: TransferId) -> Error {
 #[async_trait]
 impl Orders for SqlStore {
     async fn begin_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
+        repeat(|| self.begin_fund_once(draft, attempt, now)).await
+    }
+
+    async fn end_fund(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
+        repeat(|| self.end_fund_once(id, attempt, end, now)).await
+    }
+
+    async fn begin_refund(&self, draft: &Order) -> Result<Order> {
+        repeat(|| self.begin_refund_once(draft)).await
+    }
+
+    async fn conclude(&self, concluded: &Order, opening: Option<CaseEvent>) -> Result<Order> {
+        repeat(|| self.conclude_once(concluded, opening.as_ref())).await
+    }
+
+    async fn order(&self, id: TransferId) -> Result<Option<Order>> {
+        let row = Entity::find_by_id(id.as_uuid()).one(self.database.read()).await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    async fn list(&self, of: &Of, page: &Page<ListKey>) -> Result<Vec<Order>> {
+        let query = match of {
+            Of::Packet(packet) => Entity::find().filter(Column::PacketId.eq(packet.as_uuid())),
+            Of::User(user) => Entity::find().filter(Column::UserId.eq(user.as_str())),
+        };
+        let rows = query
+            .filter(behind(page.after, Column::CreateTimeUs, Column::TransferId))
+            .order_by_asc(Column::CreateTimeUs)
+            .order_by_asc(Column::TransferId)
+            .limit(page.fetch())
+            .all(self.database.read())
+            .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+}
+
+impl SqlStore {
+    async fn begin_fund_once(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
         let transaction = self.database.begin().await?;
         let mut row = Model::from(draft);
         if let Some(known) = locked(transaction.as_ref(), draft.id).await? {
@@ -35,7 +73,8 @@ impl Orders for SqlStore {
             if order.state != State::Pending || !order.asks_the_same(draft) {
                 return Ok(FundStart::Known(order));
             }
-            if let Some(until) = known.attempt_until_us.filter(|until| *until > now.as_microsecond()) {
+            let held = known.attempt_until_us.filter(|until| *until > now.as_microsecond());
+            if let Some(until) = held.filter(|_| known.attempt_id != Some(attempt.id)) {
                 return Ok(FundStart::Held(clock::from_micros(until)));
             }
             row = known;
@@ -52,7 +91,7 @@ impl Orders for SqlStore {
         Ok(FundStart::Begun(order))
     }
 
-    async fn end_fund(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
+    async fn end_fund_once(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
         let transaction = self.database.begin().await?;
         let row = locked(transaction.as_ref(), id).await?.ok_or_else(|| gone(id))?;
         let ours = row.attempt_id == Some(attempt.id);
@@ -77,11 +116,11 @@ impl Orders for SqlStore {
         Ok(order)
     }
 
-    async fn begin_refund(&self, draft: &Order) -> Result<Order> {
+    async fn begin_refund_once(&self, draft: &Order) -> Result<Order> {
         let transaction = self.database.begin().await?;
         let insert = Entity::insert_many([Model::from(draft).into_active_model()]);
         insert
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .on_conflict(or_nothing([Column::TransferId]))
             .exec_without_returning(transaction.as_ref())
             .await?;
         let row = locked(transaction.as_ref(), draft.id).await?;
@@ -89,7 +128,7 @@ impl Orders for SqlStore {
         row.ok_or_else(|| gone(draft.id))?.try_into()
     }
 
-    async fn conclude(&self, concluded: &Order, opening: Option<CaseEvent>) -> Result<Order> {
+    async fn conclude_once(&self, concluded: &Order, opening: Option<&CaseEvent>) -> Result<Order> {
         let transaction = self.database.begin().await?;
         let row = locked(transaction.as_ref(), concluded.id).await?;
         let order = Order::try_from(row.ok_or_else(|| gone(concluded.id))?)?;
@@ -98,30 +137,10 @@ impl Orders for SqlStore {
         }
         update(transaction.as_ref(), concluded).await?;
         if let Some(opening) = opening {
-            cases::open(transaction.as_ref(), &[(concluded.id, opening)]).await?;
+            cases::open(transaction.as_ref(), &[(concluded.id, opening.clone())]).await?;
         }
         transaction.commit().await?;
         Ok(concluded.clone())
-    }
-
-    async fn order(&self, id: TransferId) -> Result<Option<Order>> {
-        let row = Entity::find_by_id(id.as_uuid()).one(self.database.read()).await?;
-        row.map(TryInto::try_into).transpose()
-    }
-
-    async fn list(&self, of: &Of, page: &Page<ListKey>) -> Result<Vec<Order>> {
-        let query = match of {
-            Of::Packet(packet) => Entity::find().filter(Column::PacketId.eq(packet.as_uuid())),
-            Of::User(user) => Entity::find().filter(Column::UserId.eq(user.as_str())),
-        };
-        let rows = query
-            .filter(behind(page.after, Column::CreateTimeUs, Column::TransferId))
-            .order_by_asc(Column::CreateTimeUs)
-            .order_by_asc(Column::TransferId)
-            .limit(page.fetch())
-            .all(self.database.read())
-            .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
     }
 }
 

@@ -1,0 +1,123 @@
+//! Commits whose answer is lost on its way back, commits that are lost on their way there, and connections that are cut
+//! before.
+
+use ::sql::Error;
+use sea_orm::{ConnectionTrait, Statement};
+use testkit::engines::Proxy;
+
+use super::{at, deposit, engine::Engine, fund, open, packet, settle, user, verdicts, wallet};
+use crate::{
+    domain::{
+        ledger::{
+            Item,
+            Verdict::{AlreadyPosted, InsufficientFunds, Posted},
+        },
+        people::Group,
+    },
+    store::{Accounts, Groups, Ledger},
+};
+
+/// Every write, with its commit lost each way: it has its one effect, and its caller an answer.
+pub async fn lost_answers_are_found(engine: &Engine) {
+    let Some((straight, store, proxy)) = engine.proxied("lost").await else {
+        return;
+    };
+    let ways: [(_, fn(&Proxy), _); 2] = [
+        ("back", Proxy::swallow_commit, AlreadyPosted),
+        ("there", Proxy::lose_commit, Posted),
+    ];
+    let mut count = 0;
+    for (number, (way, lose, verdict)) in (1..).zip(ways) {
+        let mut lose = || {
+            lose(&proxy);
+            count += 1;
+        };
+        let name = format!("amy-{way}");
+        lose();
+        let (opened, account) = store.open(&user(&name), "Amy", at(1)).await.unwrap();
+        assert_eq!((opened.display_name.as_str(), account.entry_count), ("Amy", 0));
+
+        let p = packet(number);
+        lose();
+        let batch = [
+            deposit(&name, "r", 100),
+            fund(&name, p, 60),
+            settle(p, 0, &name, 20),
+            fund(&name, packet(100 + number), 61),
+        ];
+        assert_eq!(
+            verdicts(store.as_ref(), batch).await,
+            [verdict, verdict, verdict, InsufficientFunds],
+            "{way}"
+        );
+        let wallet = store.accounts(&[wallet(&name)]).await.unwrap().remove(0);
+        assert_eq!((wallet.balance.get(), wallet.entry_count), (60, 3), "{way}");
+
+        lose();
+        let frozen = store.set_frozen(&user(&name), true, &name, at(2)).await.unwrap();
+        assert!(frozen.unwrap().frozen, "{way}");
+        let acts = format!("SELECT act_id FROM account_acts WHERE reason = '{name}'");
+        let acts = Statement::from_string(straight.read().get_database_backend(), acts);
+        assert_eq!(straight.read().query_all_raw(acts).await.unwrap().len(), 1, "{way}");
+
+        open(store.as_ref(), &["bo"]).await;
+        let group = Group {
+            id: way.parse().unwrap(),
+            display_name: "Team".to_owned(),
+            owner: user(&name),
+            member_count: 0,
+            create_time: at(3),
+        };
+        lose();
+        let created = store.create(&group, &[user(&name)]).await.unwrap();
+        assert_eq!((created.member_count, created.owner), (1, user(&name)), "{way}");
+        lose();
+        store.add_members(&group.id, &[user("bo")], at(4)).await.unwrap();
+        lose();
+        store.remove_members(&group.id, &[user(&name)]).await.unwrap();
+        let members = store
+            .check_members(&group.id, &[user("bo"), user(&name)])
+            .await
+            .unwrap();
+        assert_eq!(members, [user("bo")], "{way}");
+    }
+    assert_eq!(proxy.commits_lost(), count);
+    assert_eq!(store.verify().await.unwrap().differences, []);
+}
+
+/// Then it is known that nothing happened, and the same batch may be posted again.
+pub async fn a_cut_before_the_commit_changes_nothing(engine: &Engine) {
+    let Some((straight, store, proxy)) = engine.proxied("cut").await else {
+        return;
+    };
+    open(store.as_ref(), &["amy"]).await;
+    assert_eq!(verdicts(store.as_ref(), [deposit("amy", "r1", 100)]).await, [Posted]);
+
+    let holder = straight.begin().await.unwrap();
+    let hold = "SELECT account_id FROM accounts FOR UPDATE";
+    holder.as_ref().execute_unprepared(hold).await.unwrap();
+    let items: [Item; 2] = [Ok(fund("amy", packet(1), 70)), Ok(deposit("amy", "r2", 5))];
+    let cut = async {
+        testkit::eventually("the batch waits", async || {
+            (engine.waiting("cut").await > 0).then_some(())
+        })
+        .await;
+        proxy.cut();
+    };
+    let (posted, ()) = tokio::join!(store.post(&items, at(10)), cut);
+    assert!(matches!(posted, Err(Error::Driver(_))), "{posted:?}");
+    holder.rollback().await.unwrap();
+    let balance = async || {
+        store
+            .accounts(&[wallet("amy")])
+            .await
+            .ok()
+            .map(|found| found[0].balance.get())
+    };
+    assert_eq!(testkit::eventually("the store answers", balance).await, 100);
+
+    let posted = testkit::eventually("the store answers", async || store.post(&items, at(10)).await.ok()).await;
+    assert!(posted.iter().all(|posting| posting.verdict == Posted), "{posted:?}");
+    assert_eq!(balance().await, Some(35));
+    assert_eq!(store.verify().await.unwrap().differences, []);
+}
