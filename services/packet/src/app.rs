@@ -8,18 +8,10 @@ use runtime::{Faults, Process, Server, client, config::ServerConfig};
 
 use crate::{
     config::{Config, Settings},
-    ops::{
-        SharedRng,
-        advance::Advance,
-        query::Query,
-        recover::Recover,
-        rounds::{Drive, Rounds},
-        send::Send,
-        sweep::Sweep,
-    },
+    ops::{SharedRng, advance::Advance, query::Query, recover::Recover, rounds::Rounds, send::Send, sweep::Sweep},
     peer::{gate::GateClient, people::PeopleClient, treasury::TreasuryClient},
     rpc::Rpc,
-    store::sql::{Migrator, SqlStore},
+    store::{Agenda, sql::SqlStore},
 };
 
 /// The packet service.
@@ -41,6 +33,10 @@ impl runtime::Service for Packet {
         &config.server
     }
 
+    async fn migrate(config: Config) -> anyhow::Result<()> {
+        Ok(SqlStore::migrate(&config.database_urls).await?)
+    }
+
     async fn start(config: Config, process: &Process) -> anyhow::Result<SocketAddr> {
         Self::start_at(config, Arc::new(clock::System), process).await
     }
@@ -51,10 +47,10 @@ impl Packet {
     pub async fn start_at(config: Config, clock: SharedClock, process: &Process) -> anyhow::Result<SocketAddr> {
         let server = Server::bind(&config.server).await?;
         let address = server.local_addr()?;
-        let database = sql::Database::connect(&config.database_url).await?;
-        database.migrate::<Migrator>().await?;
+        let sql = SqlStore::open(&config.database_urls, config.pool, config.partitions).await?;
+        process.on_stopped(sql.clone().close());
 
-        let store = Arc::new(SqlStore::new(database.clone()));
+        let store = Arc::new(sql.clone());
         let people = Arc::new(PeopleClient::new(client::channel(&config.account)));
         let gate = Arc::new(GateClient::new(client::channel(&config.grab)));
         let treasury = Arc::new(TreasuryClient::new(client::channel(&config.transfer)));
@@ -66,29 +62,33 @@ impl Packet {
             treasury: treasury.clone(),
             gate: gate.clone(),
         });
-        let recover = Rounds {
-            drive: Recover(advance.clone()),
+        let sweep = Sweep {
             packets: store.clone(),
-            interval: config.recover_after,
-            lease: config.lease,
+            gate,
+            treasury,
             clock: clock.clone(),
-            rng: rng.clone(),
         };
-        let sweep = Rounds {
-            drive: Sweep {
-                packets: store.clone(),
-                gate,
-                treasury,
+        for agenda in sql.agendas() {
+            let agenda: Arc<dyn Agenda> = Arc::new(agenda);
+            let recover = Rounds {
+                drive: Recover(advance.clone()),
+                agenda: agenda.clone(),
+                interval: config.recover_after,
+                lease: config.lease,
                 clock: clock.clone(),
-            },
-            packets: store.clone(),
-            interval: config.sweep_interval,
-            lease: config.lease,
-            clock: clock.clone(),
-            rng: rng.clone(),
-        };
-        spawn(process, recover);
-        spawn(process, sweep);
+                rng: rng.clone(),
+            };
+            let sweep = Rounds {
+                drive: sweep.clone(),
+                agenda,
+                interval: config.sweep_interval,
+                lease: config.lease,
+                clock: clock.clone(),
+                rng: rng.clone(),
+            };
+            process.spawn("recovery", recover.run(process.clone()));
+            process.spawn("sweep", sweep.run(process.clone()));
+        }
 
         let rpc = Rpc {
             send: Send {
@@ -106,13 +106,9 @@ impl Packet {
             clock,
         };
         server.add(PacketServiceServer::new(rpc)).spawn(process, move || {
-            let database = database.clone();
-            async move { database.ping().await.map_err(|fault| fault.to_string()) }
+            let sql = sql.clone();
+            async move { sql.ping().await.map_err(|fault| fault.to_string()) }
         })?;
         Ok(address)
     }
-}
-
-fn spawn<D: Drive>(process: &Process, rounds: Rounds<D>) {
-    process.spawn(D::NAME, rounds.run(process.clone()));
 }

@@ -1,12 +1,13 @@
 //! What the service can be told, and what it understands by it.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{num::NonZeroU16, ops::RangeInclusive, time::Duration};
 
+use id::Partition;
 use runtime::{
     Faults,
+    client::Endpoints,
     config::{ServerConfig, ServerSettings},
 };
-use tonic::transport::Endpoint;
 
 use crate::domain::{
     DailyLimits, Limits,
@@ -19,17 +20,23 @@ pub struct Settings {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerSettings,
-    /// Database URL
-    #[arg(long, value_name = "URL", default_value = "sqlite://data/packet.db")]
+    /// Databases, one or more with commas between them, in the order of their partitions: sqlite:, postgres: or mysql:
+    #[arg(long, value_name = "URLS", default_value = "sqlite://data/packet.db")]
     pub database_url: String,
-    /// Address of the account service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    /// How connections to a database server are kept.
+    #[command(flatten)]
+    pub pool: sql::settings::PoolSettings,
+    /// Number of partitions of packet space; the same everywhere, and never changed
+    #[arg(long, value_name = "COUNT", default_value = "64")]
+    pub partitions: String,
+    /// Address of the account service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50051")]
     pub account_url: String,
-    /// Address of the grab service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50053")]
+    /// Address of the grab service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50053")]
     pub grab_url: String,
-    /// Address of the transfer service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50054")]
+    /// Address of the transfer service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50054")]
     pub transfer_url: String,
     /// The most one share may hold, in fen
     #[arg(long, value_name = "FEN", default_value = "20000")]
@@ -65,14 +72,18 @@ pub struct Settings {
 pub struct Config {
     /// What every server is told.
     pub server: ServerConfig,
-    /// Database URL.
-    pub database_url: String,
+    /// Where the store is, in the order of the partitions.
+    pub database_urls: Vec<sql::Url>,
+    /// How connections to it are kept.
+    pub pool: sql::Pool,
+    /// Number of partitions of packet space.
+    pub partitions: NonZeroU16,
     /// The account service.
-    pub account: Endpoint,
+    pub account: Endpoints,
     /// The grab service.
-    pub grab: Endpoint,
+    pub grab: Endpoints,
     /// The transfer service.
-    pub transfer: Endpoint,
+    pub transfer: Endpoints,
     /// What may be sent.
     pub limits: Limits,
     /// Longest time until an expired packet is noticed.
@@ -90,12 +101,23 @@ impl Settings {
     /// The settings, understood; notes every fault.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
-        let database_url = sql::check_url(&self.database_url)
-            .map_err(|fault| faults.add("database_url", fault))
-            .ok();
-        let account = faults.endpoint("account_url", &self.account_url);
-        let grab = faults.endpoint("grab_url", &self.grab_url);
-        let transfer = faults.endpoint("transfer_url", &self.transfer_url);
+        let database_urls = sql::settings::urls(faults, "database_url", &self.database_url);
+        let pool = self.pool.check(faults);
+        let partitions: Option<NonZeroU16> = faults.parse("partitions", &self.partitions);
+        if partitions.is_some_and(|count| count > Partition::MAX_COUNT) {
+            faults.add("partitions", format!("must be 1 to {}", Partition::MAX_COUNT));
+        }
+        if let (Some(urls), Some(partitions)) = (&database_urls, partitions)
+            && urls.len() > usize::from(partitions.get())
+        {
+            faults.add(
+                "database_url",
+                format!("at most one database for each of {partitions} partitions"),
+            );
+        }
+        let account = faults.endpoints("account_url", &self.account_url);
+        let grab = faults.endpoints("grab_url", &self.grab_url);
+        let transfer = faults.endpoints("transfer_url", &self.transfer_url);
         let max_share_fen = number(faults, "max_share_fen", &self.max_share_fen, 1..=split::MAX_TOTAL_FEN);
         let max_share_count = number(
             faults,
@@ -130,7 +152,9 @@ impl Settings {
         }
         Some(Config {
             server: server?,
-            database_url: database_url.map(|()| self.database_url.clone())?,
+            database_urls: database_urls?,
+            pool: pool?,
+            partitions: partitions?,
             account: account?,
             grab: grab?,
             transfer: transfer?,
@@ -188,6 +212,7 @@ mod tests {
         let mut faults = Faults::default();
         let config = defaults::<Settings>().check(&mut faults);
         let config = faults.finish(config).unwrap();
+        assert_eq!(config.partitions.get(), 64);
         assert_eq!(config.limits.max_share_fen, 20_000);
         assert_eq!(config.limits.default_lifetime, Duration::from_hours(24));
     }
@@ -195,6 +220,7 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once() {
         let settings = Settings {
+            partitions: "0".to_owned(),
             account_url: "ftp://x".to_owned(),
             grab_url: String::new(),
             transfer_url: "x".to_owned(),
@@ -212,7 +238,26 @@ mod tests {
         let mut faults = Faults::default();
         assert!(settings.check(&mut faults).is_none());
         let told = faults.to_string();
-        assert!(told.starts_with("the configuration has 12 fault(s)"), "{told}");
+        assert!(told.starts_with("the configuration has 13 fault(s)"), "{told}");
+
+        for (partitions, urls, fault) in [
+            ("4097", "sqlite://a,sqlite://b", "partitions: must be 1 to"),
+            (
+                "1",
+                "sqlite://a,sqlite://b",
+                "database-url: at most one database for each of 1 partitions",
+            ),
+        ] {
+            let settings = Settings {
+                partitions: partitions.to_owned(),
+                database_url: urls.to_owned(),
+                ..defaults()
+            };
+            let mut faults = Faults::default();
+            let config = settings.check(&mut faults);
+            let told = faults.finish(config).unwrap_err().to_string();
+            assert!(told.contains(fault), "{told}");
+        }
 
         let settings = Settings {
             max_share_fen: "1000000001".to_owned(),

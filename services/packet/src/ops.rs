@@ -85,6 +85,9 @@ pub enum Error {
     /// Another service did not answer; what was begun is finished by a repeat or by the recovery.
     #[error(transparent)]
     Peer(#[from] peer::Error),
+    /// A packet was not driven to its end while the lease lasted; what was begun is finished by the recovery.
+    #[error("it takes longer than the lease lasts")]
+    Overtime,
     /// The store failed; what was begun is finished by a repeat or by the recovery.
     #[error(transparent)]
     Store(#[from] sql::Error),
@@ -96,7 +99,13 @@ impl Error {
         matches!(
             self,
             Self::Peer(peer::Error::Unavailable { .. })
-                | Self::Store(sql::Error::Driver(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_))
+                | Self::Store(
+                    sql::Error::Driver(_)
+                        | sql::Error::Contended(_)
+                        | sql::Error::Conflict(_)
+                        | sql::Error::OutcomeUnknown(_)
+                )
+                | Self::Overtime
         )
     }
 }

@@ -1,12 +1,14 @@
 //! The ports to what the service remembers.
 //!
-//! Two of them, because the rows behind them will not always share a database: a sender's requests and daily sums live
+//! Several of them, because the rows behind them need not share a database: a sender's requests and daily sums live
 //! with the sender, a packet lives with its partition. So no method touches both, and a use case that needs both must be
-//! right when it stops between them.
+//! right when it stops between them. What is due is asked of each database by itself, so that one that is away holds up
+//! nothing but its own packets.
 //!
 //! All methods may be dropped at any await; what was not committed then never was. Errors are
-//! [`sql::Error`](::sql::Error): *driver* means that nothing changed, *outcome unknown* that repeating the call finds out,
-//! *inconsistent* that a person must look.
+//! [`sql::Error`](::sql::Error): *driver* and *contended* mean that nothing changed, *outcome unknown* that repeating the
+//! call finds out, *inconsistent* that a person must look. Methods that say that they are idempotent repeat by themselves
+//! what the engine wants repeated, a lost answer to COMMIT included.
 
 use async_trait::async_trait;
 use clock::Timestamp;
@@ -63,10 +65,7 @@ pub struct Leased {
     pub attempts: u32,
 }
 
-/// Packets, each with the instant at which it wants attention next: a FUNDING packet when its send should be done, an
-/// ACTIVE one at its expiry. Whoever drives a packet moves that instant ahead, and so keeps others away for a while: a
-/// lease that nobody has to give back. The lease saves work; it decides nothing. Two that drive the same packet do no
-/// harm, because each step is idempotent.
+/// Packets, wherever they are.
 #[async_trait]
 pub trait Packets: Send + Sync + 'static {
     /// Records a new packet, due for recovery at `due`. Idempotent by packet id: the first insertion decides the packet,
@@ -79,12 +78,24 @@ pub trait Packets: Send + Sync + 'static {
     /// Packets newest first, from behind the page's key on: one more than its size, if there are so many.
     async fn list(&self, of: &Of, page: &Page<PacketId>) -> ::sql::Result<Vec<Packet>>;
 
-    /// Moves a packet from the state it has in `packet` to `next`; `false` if it is no longer there, and nothing
-    /// changed. Sets when it is due as [`Packet::due`] says.
+    /// Moves a packet from the state it has in `packet` to `next`; `false` if it is no longer there: it was moved by
+    /// someone else, or by this very call when the first answer to its commit was lost. Sets when it is due as
+    /// [`Packet::due`] says.
     async fn change(&self, packet: &Packet, next: &State) -> ::sql::Result<bool>;
+}
+
+/// The packets of one database by the instant at which each wants attention next: a FUNDING packet when its send should
+/// be done, an ACTIVE one at its expiry. Whoever drives a packet moves that instant ahead, and so keeps others away for a
+/// while: a lease that nobody has to give back. The lease saves work; it decides nothing. Two that drive the same packet
+/// do no harm, because each step is idempotent.
+#[async_trait]
+pub trait Agenda: Send + Sync + 'static {
+    /// Which database it is, for logs.
+    fn place(&self) -> &str;
 
     /// Leases up to `limit` packets in one of `phases` that are due at `now`, the longest waiting first, until
-    /// `until`, in one transaction. Two callers never get the same packet under one lease.
+    /// `until`, in one transaction. Two callers never get the same packet before its lease runs out, and neither waits
+    /// for the other. If the answer to its commit is lost, nobody has what was leased, until `until`.
     async fn lease(&self, phases: &[Phase], now: Timestamp, until: Timestamp, limit: u64)
     -> ::sql::Result<Vec<Leased>>;
 

@@ -8,6 +8,7 @@ use super::{Error, advance::Advance, rounds::Drive};
 use crate::domain::{Packet, Phase};
 
 /// Drives what sends left behind.
+#[derive(Clone)]
 pub struct Recover(pub Arc<Advance>);
 
 #[async_trait]

@@ -1,4 +1,5 @@
-//! The loop behind recovery and sweep: lease what is due, drive it, several at a time; postpone what fails.
+//! The loop behind recovery and sweep: lease what is due, drive it, several at a time; postpone what fails. Each database
+//! has a loop of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +8,12 @@ use clock::{SharedClock, Timestamp};
 use futures::{StreamExt, stream};
 use rand::RngExt;
 use runtime::Process;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Error, SharedRng};
 use crate::{
     domain::{Packet, Phase},
-    store::{Leased, Packets},
+    store::{Agenda, Leased},
 };
 
 /// How many packets one round leases and drives at once. All are driven from the moment they are leased, so that no lease
@@ -40,11 +42,11 @@ pub trait Drive: Send + Sync + 'static {
 pub struct Rounds<D> {
     /// What is done.
     pub drive: D,
-    /// The packets.
-    pub packets: Arc<dyn Packets>,
+    /// What is due, in one database.
+    pub agenda: Arc<dyn Agenda>,
     /// The longest pause between two rounds.
     pub interval: Duration,
-    /// How long a leased packet is kept from other instances. Longer than driving it takes.
+    /// How long a leased packet is kept from other instances. It is driven for three quarters of that at most.
     pub lease: Duration,
     /// The hour.
     pub clock: SharedClock,
@@ -64,16 +66,19 @@ pub struct Round {
 impl<D: Drive> Rounds<D> {
     /// Round after round until the process stops. A round that has begun is finished.
     pub async fn run(self, process: Process) {
-        let mut trouble = Trouble::default();
+        let (mut leasing_fails, mut driving_fails) = (false, false);
         while !process.is_stopping() {
             let pause = match self.round().await {
-                Ok(round) if round.leased == 0 => self.pause_after(&round).await,
                 Ok(round) => {
-                    trouble.note(D::NAME, round.failures.iter().find(|fault| fault.is_passing()));
+                    self.note(&mut leasing_fails, None);
+                    if round.leased > 0 {
+                        let passing = round.failures.iter().find(|fault| fault.is_passing());
+                        self.note(&mut driving_fails, passing);
+                    }
                     self.pause_after(&round).await
                 }
                 Err(fault) => {
-                    trouble.note(D::NAME, Some(&fault.into()));
+                    self.note(&mut leasing_fails, Some(&fault));
                     self.interval
                 }
             };
@@ -84,13 +89,16 @@ impl<D: Drive> Rounds<D> {
     }
 
     /// Leases what is due, up to a bound, and drives it.
-    pub async fn round(&self) -> sql::Result<Round> {
-        let now = self.clock.now();
+    pub async fn round(&self) -> Result<Round, Error> {
+        let (now, began) = (self.clock.now(), Instant::now());
         let until = clock::after(now, self.lease);
-        let leased = self.packets.lease(D::PHASES, now, until, WIDTH).await?;
+        let leased = self.agenda.lease(D::PHASES, now, until, WIDTH);
+        // A database that takes the question and never answers must not hold up the loop for longer than one that is away.
+        let leased = timeout_at(began + self.lease, leased).await;
+        let leased = leased.map_err(|_| Error::Overtime)??;
         let count = leased.len();
         let failures = stream::iter(leased)
-            .map(|leased| self.drive_one(leased))
+            .map(|leased| self.drive_one(leased, began))
             .buffer_unordered(count.max(1))
             .filter_map(async |failure| failure)
             .collect()
@@ -101,15 +109,18 @@ impl<D: Drive> Rounds<D> {
         })
     }
 
-    async fn drive_one(&self, leased: Leased) -> Option<Error> {
-        let fault = self.drive.drive(leased.packet.clone()).await.err()?;
+    /// Drives a packet, and lets go of it some time before the lease runs out, when others may take it.
+    async fn drive_one(&self, leased: Leased, began: Instant) -> Option<Error> {
+        let driven = timeout_at(began + self.lease * 3 / 4, self.drive.drive(leased.packet.clone()));
+        let fault = driven.await.unwrap_or(Err(Error::Overtime)).err()?;
         // What does not pass by itself needs someone: told at once, and again ever more rarely.
         if !fault.is_passing() && (leased.attempts == 0 || leased.attempts.is_power_of_two()) {
             tracing::error!(packet = %leased.packet.id(), %fault, during = D::NAME, "a packet is stuck");
         }
         let due = clock::after(self.clock.now(), self.backoff(leased.attempts));
-        if let Err(unwritten) = self.packets.postpone(&leased, due).await {
-            tracing::debug!(packet = %leased.packet.id(), %unwritten, "the lease runs out by itself");
+        let postponed = timeout_at(began + self.lease, self.agenda.postpone(&leased, due)).await;
+        if !matches!(postponed, Ok(Ok(()))) {
+            tracing::debug!(packet = %leased.packet.id(), ?postponed, "the lease runs out by itself");
         }
         Some(fault)
     }
@@ -126,28 +137,21 @@ impl<D: Drive> Rounds<D> {
         if round.leased as u64 == WIDTH {
             return Duration::ZERO; // more may be due
         }
-        let next = self
-            .packets
-            .next_due(D::PHASES)
-            .await
-            .ok()
-            .flatten()
-            .unwrap_or(Timestamp::MAX);
+        let next = timeout(self.lease, self.agenda.next_due(D::PHASES)).await;
+        let next = next.ok().and_then(Result::ok).flatten().unwrap_or(Timestamp::MAX);
         clock::until(self.clock.now(), next).min(self.interval).max(MIN_PAUSE)
     }
-}
 
-/// Whether peers or store failed last, so that the log tells the change and not each retry.
-#[derive(Debug, Default)]
-struct Trouble(bool);
-
-impl Trouble {
-    fn note(&mut self, name: &'static str, fault: Option<&Error>) {
+    /// Tells when it begins to fail and when it works again, not each retry.
+    fn note(&self, failing: &mut bool, fault: Option<&Error>) {
+        let place = self.agenda.place();
         match fault {
-            Some(fault) if !self.0 => tracing::warn!(%fault, during = name, "failing; retrying until it works"),
-            None if self.0 => tracing::info!(during = name, "works again"),
+            Some(fault) if !*failing => {
+                tracing::warn!(%fault, during = D::NAME, place, "failing; retrying until it works");
+            }
+            None if *failing => tracing::info!(during = D::NAME, place, "works again"),
             _ => {}
         }
-        self.0 = fault.is_some();
+        *failing = fault.is_some();
     }
 }

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// Drives expired packets.
+#[derive(Clone)]
 pub struct Sweep {
     /// The packets.
     pub packets: Arc<dyn Packets>,

@@ -70,10 +70,14 @@ pub fn status(error: Error) -> Status {
         }
         Error::PacketNotFound(id) => status::not_found("packet", id),
         Error::Peer(peer::Error::Unavailable { peer, cause }) => status::unavailable(peer, cause, RETRY),
-        Error::Store(fault @ (sql::Error::Driver(_) | sql::Error::OutcomeUnknown(_) | sql::Error::Conflict(_))) => {
-            status::unavailable("the store", fault, RETRY)
-        }
+        Error::Store(
+            fault @ (sql::Error::Driver(_)
+            | sql::Error::Contended(_)
+            | sql::Error::Conflict(_)
+            | sql::Error::OutcomeUnknown(_)),
+        ) => status::unavailable("the store", fault, RETRY),
         fault @ (Error::Misstep(_)
+        | Error::Overtime
         | Error::Peer(peer::Error::Broken { .. })
         | Error::Store(sql::Error::Inconsistent(_))) => status::internal(fault),
     }

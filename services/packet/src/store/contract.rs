@@ -1,18 +1,20 @@
 //! What every implementation of the ports keeps.
 
+pub mod agenda;
+pub mod crowd;
+
 use std::time::Duration;
 
-use clock::Timestamp;
 use id::{PacketId, UserId};
 use paging::Page;
 
 use super::{Of, Packets, Requests, Reserved};
 use crate::domain::{
-    Audience, Closed, DailyLimits, DailyUse, Packet, Phase, Rejection, Reservation, State,
+    Audience, Closed, DailyLimits, DailyUse, Packet, Rejection, Reservation, State,
     fixture::{limits, noon, order, packet_of},
 };
 
-fn offer(sender: &str, request: &str, number: u8) -> Reservation {
+pub fn offer(sender: &str, request: &str, number: u8) -> Reservation {
     limits().decide(&order(sender, request), PacketId::new(1_000, &[number; 10]), noon())
 }
 
@@ -39,9 +41,11 @@ pub async fn requests(store: &impl Requests) {
             Reserved::Held(first.clone())
         );
     }
-    // The same name from another sender is another request.
-    let bobs = offer("bob", "r1", 8);
-    assert_eq!(store.reserve(&bobs, daily).await.unwrap(), Reserved::Held(bobs.clone()));
+    // The same name from another sender is another request, and so is the name in other letters.
+    for (number, (sender, request)) in (6..).zip([("bob", "r1"), ("Alice", "r1"), ("Alice", "R1")]) {
+        let others = offer(sender, request, number);
+        assert_eq!(store.reserve(&others, daily).await.unwrap(), Reserved::Held(others));
+    }
 
     let second = offer("alice", "r2", 2);
     assert_eq!(
@@ -93,20 +97,18 @@ pub async fn requests(store: &impl Requests) {
         count: 1,
         total_fen: 100,
     });
-    assert_eq!(store.reserve(&offer("bob", "r2", 6), narrow).await.unwrap(), full);
+    assert_eq!(store.reserve(&offer("bob", "r2", 10), narrow).await.unwrap(), full);
 }
 
-async fn now_at(store: &impl Packets, packet: &Packet) -> Packet {
+pub async fn now_at(store: &impl Packets, packet: &Packet) -> Packet {
     store.get(&[packet.id()]).await.unwrap().pop().expect("a packet")
 }
 
-/// [`Packets`] over an empty store.
+/// [`Packets`] over an empty store, which it leaves with nothing that is due.
 pub async fn packets(store: &impl Packets) {
     insertion(store).await;
     life(store).await;
     rejection(store).await;
-    leases(store).await;
-    lists(store).await;
 }
 
 async fn insertion(store: &impl Packets) {
@@ -114,6 +116,7 @@ async fn insertion(store: &impl Packets) {
     exclusive.audience = Audience::User("bob".parse().unwrap());
     exclusive.share_cap_fen = 60;
     exclusive.passphrase = Some("芝麻开门".into());
+    exclusive.greeting = "🧧".repeat(100); // the longest, four bytes each
     for (order, number) in [(exclusive, 1), (order("ivy", "i2"), 2)] {
         let packet = packet_of(&order, number);
         assert_eq!(store.get(&[packet.id()]).await.unwrap(), []);
@@ -131,7 +134,7 @@ async fn insertion(store: &impl Packets) {
     assert_eq!(store.get(&[]).await.unwrap(), []);
 }
 
-fn refusal() -> Rejection {
+pub fn refusal() -> Rejection {
     Rejection {
         reason: "INSUFFICIENT_FUNDS".to_owned(),
         balance_fen: Some(99),
@@ -193,74 +196,8 @@ async fn rejection(store: &impl Packets) {
     }
 }
 
-async fn leases(store: &impl Packets) {
-    const ALL: [Phase; 3] = [Phase::Funding, Phase::Active, Phase::Closing];
-    let at = |seconds: u64| clock::after(noon(), Duration::from_secs(seconds));
-    assert_eq!(store.next_due(&ALL).await.unwrap(), None);
-    let mut inserted = Vec::new();
-    for number in 31..36 {
-        let order = order("lea", &format!("l{number}"));
-        let due = at(u64::from(36 - number)); // the last is due first
-        inserted.push(store.insert(&packet_of(&order, number), due).await.unwrap());
-    }
-    assert_eq!(store.next_due(&ALL).await.unwrap(), Some(at(1)));
-    assert_eq!(store.next_due(&[Phase::Active]).await.unwrap(), None);
-    assert_eq!(store.lease(&ALL, noon(), at(60), 9).await.unwrap(), []);
-    assert_eq!(store.lease(&[Phase::Active], at(9), at(60), 9).await.unwrap(), []);
-
-    // The longest waiting first, no more than asked for, nothing twice.
-    let first = store.lease(&ALL, at(9), at(60), 2).await.unwrap();
-    let ids: Vec<_> = first.iter().map(|leased| leased.packet.id()).collect();
-    assert_eq!(ids, [inserted[4].id(), inserted[3].id()]);
-    assert!(
-        first
-            .iter()
-            .all(|leased| leased.until == at(60) && leased.attempts == 0)
-    );
-    let second = store.lease(&ALL, at(9), at(61), 9).await.unwrap();
-    assert_eq!(second.len(), 3);
-    assert!(second.iter().all(|leased| !ids.contains(&leased.packet.id())));
-    assert_eq!(store.lease(&ALL, at(9), at(62), 9).await.unwrap(), []);
-
-    // A lease runs out by itself, and whoever held it can no longer postpone.
-    let again = store.lease(&ALL, at(60), at(90), 9).await.unwrap();
-    assert_eq!(again.len(), 2);
-    store.postpone(&first[0], at(10)).await.unwrap();
-    assert_eq!(store.next_due(&ALL).await.unwrap(), Some(at(61)));
-    // The holder can; the failure is counted until the packet moves.
-    store.postpone(&again[0], at(10)).await.unwrap();
-    let retried = store.lease(&ALL, at(10), at(95), 9).await.unwrap();
-    assert_eq!((retried.len(), retried[0].attempts), (1, 1));
-    let packet = &retried[0].packet;
-    assert!(store.change(packet, &State::Active).await.unwrap());
-    // An active packet is due when it expires, a final one never.
-    assert_eq!(
-        store.next_due(&[Phase::Active]).await.unwrap(),
-        Some(packet.terms.expire_time)
-    );
-    let expiry = packet.terms.expire_time;
-    let expired = store
-        .lease(
-            &[Phase::Active],
-            expiry,
-            clock::after(expiry, Duration::from_secs(1)),
-            9,
-        )
-        .await
-        .unwrap();
-    assert_eq!((expired.len(), expired[0].attempts), (1, 0));
-    let mut active = expired[0].packet.clone();
-    assert!(store.change(&active, &State::Closing(None)).await.unwrap());
-    // The lease lasts through the steps that follow.
-    assert_eq!(store.lease(&ALL, expiry, Timestamp::MAX, 9).await.unwrap().len(), 4);
-    active.state = State::Closing(None);
-    for packet in inserted.iter().filter(|packet| packet.id() != active.id()) {
-        assert!(store.change(packet, &State::Rejected(refusal())).await.unwrap());
-    }
-    assert_eq!(store.next_due(&[Phase::Funding]).await.unwrap(), None);
-}
-
-async fn lists(store: &impl Packets) {
+/// The lists of [`Packets`], over a store to which lin is new.
+pub async fn lists(store: &impl Packets) {
     let mut sent = Vec::new();
     for number in 41..48 {
         let mut order = order("lin", &format!("l{number}"));
@@ -279,6 +216,7 @@ async fn lists(store: &impl Packets) {
         (Of::Sender("lin".parse().unwrap()), sent),
         (Of::Group("g-lin".parse().unwrap()), to_group),
         (Of::Sender("nobody".parse().unwrap()), vec![]),
+        (Of::Sender("Lin".parse().unwrap()), vec![]),
         (Of::Group("lin".parse().unwrap()), vec![]),
     ] {
         let (mut page, mut seen) = (Page { size: 2, after: None }, Vec::new());

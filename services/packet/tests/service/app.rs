@@ -11,32 +11,54 @@ use proto::{
     },
     terms::v1::{Anyone, Audience, Kind, audience::Who},
 };
-use runtime::{Channel, Faults, config::defaults};
+use runtime::{Channel, Faults, Process, Service as _, config::defaults};
 use testkit::Dir;
 use tokio::runtime::Runtime;
 use tonic::Status;
 
 use crate::peers::Peers;
 
-/// Everything a test needs: peers, a clock that stands still, a file.
+/// Everything a test needs: peers, a clock that stands still, databases.
 pub struct World {
     pub peers: Arc<Peers>,
+    pub peers_address: SocketAddr,
     pub clock: Manual,
     pub config: Config,
     _dir: Dir,
 }
 
 impl World {
+    /// A world with one file.
     pub async fn new() -> Self {
+        let dir = Dir::new();
+        let url = dir.sqlite("packet");
+        Self {
+            _dir: dir,
+            ..Self::over(&[url]).await
+        }
+    }
+
+    /// A world with two files.
+    pub async fn sharded() -> Self {
+        let dir = Dir::new();
+        let urls = [dir.sqlite("left"), dir.sqlite("right")];
+        Self {
+            _dir: dir,
+            ..Self::over(&urls).await
+        }
+    }
+
+    /// A world with these databases, in this order.
+    pub async fn over(urls: &[String]) -> Self {
         let start = "2026-02-16T12:00:00Z".parse().unwrap();
-        let (clock, dir) = (Manual::new(start), Dir::new());
+        let clock = Manual::new(start);
         let peers = Peers::new(Arc::new(clock.clone()));
         let address = peers.clone().serve().await;
         let mut faults = Faults::default();
         let config = defaults::<Settings>().check(&mut faults);
         let config = Config {
             server: testkit::server_config(),
-            database_url: dir.sqlite("packet"),
+            database_urls: urls.iter().map(|url| url.parse().unwrap()).collect(),
             account: testkit::endpoint(address),
             grab: testkit::endpoint(address),
             transfer: testkit::endpoint(address),
@@ -44,11 +66,13 @@ impl World {
             recover_after: Duration::from_millis(10),
             ..faults.finish(config).unwrap()
         };
+        packet::Packet::migrate(config.clone()).await.unwrap();
         Self {
             peers,
+            peers_address: address,
             clock,
             config,
-            _dir: dir,
+            _dir: Dir::new(),
         }
     }
 
@@ -69,28 +93,43 @@ impl World {
 /// One instance, on threads of its own, so that it can die at any await.
 pub struct App {
     threads: Option<Runtime>,
+    process: Process,
     pub address: SocketAddr,
     pub client: PacketServiceClient<Channel>,
 }
 
 impl App {
     pub async fn start(config: Config, clock: SharedClock) -> Self {
+        Self::try_start(config, clock).await.unwrap()
+    }
+
+    /// Starts, or says why not.
+    pub async fn try_start(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let process = runtime::Process::new();
-        let address = threads
-            .spawn(async move { packet::Packet::start_at(config, clock, &process).await })
-            .await
-            .unwrap()
-            .unwrap();
-        Self {
-            threads: Some(threads),
-            address,
-            client: PacketServiceClient::new(testkit::channel(address)),
+        let process = Process::new();
+        let life = process.clone();
+        let started = threads.spawn(async move { packet::Packet::start_at(config, clock, &life).await });
+        match started.await.unwrap() {
+            Ok(address) => Ok(Self {
+                threads: Some(threads),
+                process,
+                address,
+                client: PacketServiceClient::new(testkit::channel(address)),
+            }),
+            Err(fault) => {
+                threads.shutdown_background();
+                Err(fault)
+            }
         }
+    }
+
+    /// Ends the instance in order; whether all that it did was over in time.
+    pub async fn stop(self) -> bool {
+        self.process.stop(Duration::from_secs(5)).await
     }
 
     /// Ends the instance where it stands: nothing is drained, nothing is said.

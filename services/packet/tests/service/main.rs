@@ -3,6 +3,8 @@
 
 mod answers;
 mod app;
+mod engines;
+mod life;
 mod peers;
 mod queries;
 mod refusals;

@@ -5,7 +5,11 @@ mod servers;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use clock::SharedClock;
@@ -57,6 +61,21 @@ pub struct Peers {
     plan: Mutex<BTreeMap<&'static str, VecDeque<Fault>>>,
     hung: Notify,
     clock: SharedClock,
+    /// The packets that calls are about which are not answered yet.
+    running: Mutex<Vec<String>>,
+    overlaps: AtomicUsize,
+    slowness_ms: AtomicU64,
+}
+
+/// A call about a packet, until it is answered or given up.
+struct Running<'a>(&'a Peers, &'a str);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut running = self.0.running.lock().unwrap();
+        let at = running.iter().position(|packet| packet == self.1).unwrap();
+        running.swap_remove(at);
+    }
 }
 
 impl Peers {
@@ -77,6 +96,9 @@ impl Peers {
             plan: Mutex::default(),
             hung: Notify::new(),
             clock,
+            running: Mutex::default(),
+            overlaps: AtomicUsize::default(),
+            slowness_ms: AtomicU64::default(),
         })
     }
 
@@ -112,9 +134,38 @@ impl Peers {
         self.plan.lock().unwrap().clear();
     }
 
+    /// Makes every call about a packet take so long.
+    pub fn be_slow(&self, by: Duration) {
+        self.slowness_ms
+            .store(by.as_millis().try_into().unwrap(), Ordering::Relaxed);
+    }
+
+    /// How many calls about a packet came while another one about it was running.
+    pub fn overlaps(&self) -> usize {
+        self.overlaps.load(Ordering::Relaxed)
+    }
+
     /// Resolves when a call hangs.
     pub async fn hung(&self) {
         self.hung.notified().await;
+    }
+
+    /// A call about `packet`.
+    async fn call_about<T>(
+        &self,
+        packet: &str,
+        method: &'static str,
+        effect: impl FnOnce(&mut Books) -> Result<T, Status>,
+    ) -> Result<Response<T>, Status> {
+        {
+            let mut running = self.running.lock().unwrap();
+            let overlaps = running.iter().any(|other| other == packet);
+            self.overlaps.fetch_add(overlaps.into(), Ordering::Relaxed);
+            running.push(packet.to_owned());
+        }
+        let _running = Running(self, packet);
+        tokio::time::sleep(Duration::from_millis(self.slowness_ms.load(Ordering::Relaxed))).await;
+        self.call(method, effect).await
     }
 
     async fn call<T>(

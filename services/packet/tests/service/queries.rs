@@ -1,9 +1,8 @@
-//! Reading, and health.
+//! Reading, over one database and over two.
 
 use proto::packet::v1::{
     BatchGetPacketsRequest, CreatePacketRequest, ListPacketsRequest, Packet, list_packets_request::Of,
 };
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::app::{App, World, group, id_of, request};
 
@@ -26,7 +25,11 @@ async fn pages(app: &App, of: Of, page_size: i32) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn lists_are_newest_first_and_paged() {
-    let world = World::new().await;
+    lists(World::new().await).await;
+    lists(World::sharded().await).await;
+}
+
+async fn lists(world: World) {
     let app = world.start().await;
     let (mut sent, mut to_group) = (Vec::new(), Vec::new());
     for number in 0..5 {
@@ -61,7 +64,11 @@ async fn lists_are_newest_first_and_paged() {
 
 #[tokio::test]
 async fn a_batch_keeps_the_order_asked_for() {
-    let world = World::new().await;
+    batches(World::new().await).await;
+    batches(World::sharded().await).await;
+}
+
+async fn batches(world: World) {
     let app = world.start().await;
     let mut packets: Vec<Packet> = Vec::new();
     for number in 0..3 {
@@ -84,19 +91,4 @@ async fn a_batch_keeps_the_order_asked_for() {
     let expected = [2, 0, 1, 0].map(|at: usize| packets[at].clone());
     assert_eq!(found.into_inner().packets, expected);
     assert_eq!(app.get(&id_of(&packets[1])).await.unwrap(), packets[1]);
-}
-
-#[tokio::test]
-async fn it_is_healthy_while_its_store_is() {
-    let world = World::new().await;
-    let app = world.start().await;
-    let mut health = HealthClient::new(testkit::channel(app.address));
-    testkit::eventually("health", async || {
-        let request = HealthCheckRequest {
-            service: "hongbao.packet.v1.PacketService".to_owned(),
-        };
-        let status = health.check(request).await.ok()?.into_inner().status();
-        (status == ServingStatus::Serving).then_some(())
-    })
-    .await;
 }

@@ -116,7 +116,7 @@ async fn what_is_not_said_is_the_default() {
     );
 }
 
-fn assert_sent_once(world: &World, packet: &Packet) {
+pub fn assert_sent_once(world: &World, packet: &Packet) {
     assert!(is(packet, State::Active));
     let books = world.peers.books();
     let id = id_of(packet);
@@ -218,7 +218,11 @@ async fn recovery_outlasts_a_peer_that_is_away() {
 
 #[tokio::test]
 async fn twenty_at_once_under_one_name_are_one_packet() {
-    let world = World::new().await;
+    twenty_at_once(World::new().await).await;
+}
+
+/// Half of them to one instance, half to another.
+pub async fn twenty_at_once(world: World) {
     let (one, two) = (world.start().await, world.start().await);
     let calls = (0..20).map(|n| {
         let mut client = if n % 2 == 0 {

@@ -9,14 +9,14 @@ use crate::{
     peers::Fault,
 };
 
-fn lived(seconds: i64, id: &str) -> CreatePacketRequest {
+pub fn lived(seconds: i64, id: &str) -> CreatePacketRequest {
     CreatePacketRequest {
         lifetime: Some(prost_types::Duration { seconds, nanos: 0 }),
         ..request(id)
     }
 }
 
-async fn completed(world: &World, app: &App, id: &str) -> Packet {
+pub async fn completed(world: &World, app: &App, id: &str) -> Packet {
     world
         .eventually("the sweep", async || {
             app.get(id).await.ok().filter(|p| is(p, State::Completed))
@@ -24,7 +24,7 @@ async fn completed(world: &World, app: &App, id: &str) -> Packet {
         .await
 }
 
-fn assert_refunded_once(world: &World, packet: &Packet, opened: (u32, i64)) {
+pub fn assert_refunded_once(world: &World, packet: &Packet, opened: (u32, i64)) {
     assert_eq!((packet.opened_count, packet.opened_fen), opened);
     assert_eq!(packet.refunded_fen, 100 - opened.1);
     let books = world.peers.books();
@@ -139,11 +139,14 @@ async fn a_sweep_that_died_is_finished_by_the_next_instance() {
     }
 }
 
-/// Fifty at once, two instances, a tenth of the calls going wrong.
 #[tokio::test]
 async fn two_instances_share_the_work() {
+    share_the_work(World::new().await).await;
+}
+
+/// Fifty at once, two instances, a tenth of the calls going wrong.
+pub async fn share_the_work(mut world: World) {
     const PACKETS: usize = 50;
-    let mut world = World::new().await;
     world.config.lease = Duration::from_hours(24); // the clock of this world runs fast
     let (one, two) = (world.start().await, world.start().await);
     let mut expected = BTreeMap::new();
@@ -161,6 +164,7 @@ async fn two_instances_share_the_work() {
     ] {
         world.peers.fail(step, fault, PACKETS / 10);
     }
+    world.peers.be_slow(Duration::from_millis(5));
     world.clock.advance(Duration::from_mins(1));
     world
         .eventually("all swept", async || {
@@ -168,6 +172,7 @@ async fn two_instances_share_the_work() {
             all.iter().all(|packet| is(packet, State::Completed)).then_some(())
         })
         .await;
+    assert_eq!(world.peers.overlaps(), 0);
     let books = world.peers.books();
     assert_eq!(books.refunded, expected);
     assert_eq!(books.closed.len(), PACKETS);

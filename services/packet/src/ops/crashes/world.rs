@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use ::sql::Database;
 use async_trait::async_trait;
 use clock::{Clock, Manual, Timestamp};
 use id::{GroupId, PacketId, RequestId, UserId};
@@ -35,8 +34,8 @@ use crate::{
         treasury::{Funding, Treasury},
     },
     store::{
-        Leased, Of, Packets, Requests, Reserved,
-        sql::{Migrator, SqlStore},
+        Agenda, Leased, Of, Packets, Requests, Reserved,
+        sql::{SqlAgenda, SqlStore, tests::sqlite},
     },
 };
 
@@ -140,6 +139,7 @@ pub struct World {
     pub fuse: Fuse,
     pub clock: Manual,
     store: SqlStore,
+    agenda: SqlAgenda,
     town: Mutex<Town>,
     _dir: testkit::Dir,
 }
@@ -147,12 +147,12 @@ pub struct World {
 impl World {
     pub async fn new() -> Arc<Self> {
         let dir = testkit::Dir::new();
-        let database = Database::connect(&dir.sqlite("packet")).await.unwrap();
-        database.migrate::<Migrator>().await.unwrap();
+        let store = sqlite(&dir).await;
         Arc::new(Self {
             fuse: Fuse::default(),
             clock: Manual::new(noon()),
-            store: SqlStore::new(database),
+            agenda: store.agendas().remove(0),
+            store,
             town: Mutex::new(Town {
                 balance_fen: 1_000,
                 ..Town::default()
@@ -203,7 +203,7 @@ impl World {
     pub fn rounds<D: Drive>(self: &Arc<Self>, drive: D) -> Rounds<D> {
         Rounds {
             drive,
-            packets: self.clone(),
+            agenda: self.clone(),
             interval: RECOVER_AFTER,
             lease: LEASE,
             clock: Arc::new(self.clock.clone()),
@@ -267,6 +267,13 @@ impl Packets for World {
     async fn change(&self, packet: &Packet, next: &State) -> ::sql::Result<bool> {
         self.fuse.guard(store_lost, self.store.change(packet, next)).await
     }
+}
+
+#[async_trait]
+impl Agenda for World {
+    fn place(&self) -> &'static str {
+        "world"
+    }
 
     async fn lease(
         &self,
@@ -276,16 +283,16 @@ impl Packets for World {
         limit: u64,
     ) -> ::sql::Result<Vec<Leased>> {
         self.fuse
-            .guard(store_lost, self.store.lease(phases, now, until, limit))
+            .guard(store_lost, self.agenda.lease(phases, now, until, limit))
             .await
     }
 
     async fn postpone(&self, leased: &Leased, due: Timestamp) -> ::sql::Result<()> {
-        self.fuse.guard(store_lost, self.store.postpone(leased, due)).await
+        self.fuse.guard(store_lost, self.agenda.postpone(leased, due)).await
     }
 
     async fn next_due(&self, phases: &[Phase]) -> ::sql::Result<Option<Timestamp>> {
-        self.fuse.guard(store_lost, self.store.next_due(phases)).await
+        self.fuse.guard(store_lost, self.agenda.next_due(phases)).await
     }
 }
 

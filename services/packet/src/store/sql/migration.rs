@@ -1,5 +1,6 @@
 //! The schema, step by step.
 
+use ::sql::{schema, shards};
 use sea_orm_migration::{
     prelude::*,
     schema::{
@@ -21,7 +22,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Initial)]
+        vec![Box::new(Initial), Box::new(Layout)]
     }
 }
 
@@ -44,7 +45,7 @@ impl MigrationTrait for Initial {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(packets_table()).await?;
+        schema::create_table(manager, packets_table()).await?;
         for (name, columns) in [
             (
                 "packets_by_sender",
@@ -57,14 +58,14 @@ impl MigrationTrait for Initial {
             ("packets_by_due", [packets::Column::State, packets::Column::DueUs]),
         ] {
             let mut index = Index::create();
-            index.name(name).table(packets::Entity);
+            index.table(packets::Entity);
             for column in columns {
                 index.col(column);
             }
-            manager.create_index(index).await?;
+            schema::create_index(manager, "packets", name, index).await?;
         }
-        manager.create_table(send_requests_table()).await?;
-        manager.create_table(sender_days_table()).await
+        schema::create_table(manager, send_requests_table()).await?;
+        schema::create_table(manager, sender_days_table()).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -77,6 +78,30 @@ impl MigrationTrait for Initial {
         manager
             .drop_table(Table::drop().table(packets::Entity).to_owned())
             .await
+    }
+}
+
+/// What each database of the list is a part of.
+struct Layout;
+
+impl MigrationName for Layout {
+    fn name(&self) -> &'static str {
+        "m0002_layout"
+    }
+}
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "the trait declares them so, and async_trait would make them others"
+)]
+#[async_trait::async_trait]
+impl MigrationTrait for Layout {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        shards::create_layout(manager).await
     }
 }
 

@@ -1,11 +1,11 @@
 //! [`Requests`] over SQL.
 
-use ::sql::{Error, Result, Transaction};
+use ::sql::{Result, Transaction};
 use async_trait::async_trait;
 use id::{PacketId, RequestId, UserId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, TryInsertResult,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select,
     sea_query::{Expr, LockType},
 };
 
@@ -23,7 +23,7 @@ use crate::{
 impl Requests for SqlStore {
     async fn find(&self, sender: &UserId, request: &RequestId) -> Result<Option<Reservation>> {
         by_name(sender, request)
-            .one(self.database.read())
+            .one(self.of_sender(sender).read())
             .await?
             .as_ref()
             .map(rows::reservation)
@@ -31,31 +31,39 @@ impl Requests for SqlStore {
     }
 
     async fn reserve(&self, offer: &Reservation, limits: DailyLimits) -> Result<Reserved> {
-        let transaction = self.database.begin().await?;
-        let inserted = send_requests::Entity::insert(rows::reservation_row(offer))
-            .on_conflict_do_nothing()
-            .exec_without_returning(transaction.as_ref())
-            .await?;
-        if !is_new(&inserted) {
-            let first = by_name(&offer.sender_id, &offer.request_id)
-                .one(transaction.as_ref())
-                .await?;
+        ::sql::repeat(|| self.try_reserve(offer, limits)).await
+    }
+
+    async fn release(&self, sender: &UserId, packet: PacketId) -> Result<()> {
+        ::sql::repeat(|| self.try_release(sender, packet)).await
+    }
+}
+
+impl SqlStore {
+    /// The day first: whoever holds it sees all that was reserved in it. An attempt that another day's overtakes is
+    /// refused by the key of `send_requests`, and the next try finds what that one wrote.
+    async fn try_reserve(&self, offer: &Reservation, limits: DailyLimits) -> Result<Reserved> {
+        let transaction = self.of_sender(&offer.sender_id).begin().await?;
+        let day = lock_day(&transaction, offer.sender_id.as_str(), offer.day).await?;
+        let first = by_name(&offer.sender_id, &offer.request_id);
+        if let Some(first) = first.one(transaction.as_ref()).await? {
             transaction.rollback().await?;
-            let first = first.ok_or_else(|| Error::inconsistent("a request that is and is not there"))?;
             return rows::reservation(&first).map(Reserved::Held);
         }
-        let day = lock_day(&transaction, offer.sender_id.as_str(), offer.day).await?;
         let Some(after) = day.with(offer.total_fen, limits) else {
             transaction.rollback().await?;
             return Ok(Reserved::DayFull(day));
         };
+        send_requests::Entity::insert(rows::reservation_row(offer))
+            .exec_without_returning(transaction.as_ref())
+            .await?;
         write_day(&transaction, offer.sender_id.as_str(), offer.day, after).await?;
         transaction.commit().await?;
         Ok(Reserved::Held(offer.clone()))
     }
 
-    async fn release(&self, sender: &UserId, packet: PacketId) -> Result<()> {
-        let transaction = self.database.begin().await?;
+    async fn try_release(&self, sender: &UserId, packet: PacketId) -> Result<()> {
+        let transaction = self.of_sender(sender).begin().await?;
         let counted = send_requests::Entity::find()
             .filter(send_requests::Column::PacketId.eq(packet.as_uuid()))
             .filter(send_requests::Column::SenderId.eq(sender.as_str()))
@@ -81,35 +89,34 @@ impl Requests for SqlStore {
     }
 }
 
-pub(super) fn is_new(inserted: &TryInsertResult<u64>) -> bool {
-    matches!(inserted, TryInsertResult::Inserted(rows) if *rows > 0)
-}
-
-fn by_name(sender: &UserId, request: &RequestId) -> sea_orm::Select<send_requests::Entity> {
+fn by_name(sender: &UserId, request: &RequestId) -> Select<send_requests::Entity> {
     send_requests::Entity::find_by_id((sender.as_str().to_owned(), request.as_str().to_owned()))
 }
 
-/// The sender's day, locked until the transaction ends; it begins empty.
+/// The sender's day, locked until the transaction ends; it begins empty. Two that begin it at once conflict, and one
+/// of them begins anew.
 async fn lock_day(transaction: &Transaction, sender: &str, day: i64) -> Result<DailyUse> {
-    let empty = sender_days::ActiveModel {
-        sender_id: Set(sender.to_owned()),
-        day: Set(day),
-        sent_count: Set(0),
-        sent_fen: Set(0),
-    };
-    sender_days::Entity::insert(empty)
-        .on_conflict_do_nothing()
-        .exec_without_returning(transaction.as_ref())
-        .await?;
-    let row = sender_days::Entity::find_by_id((sender.to_owned(), day))
+    let found = sender_days::Entity::find_by_id((sender.to_owned(), day))
         .lock(LockType::Update)
         .one(transaction.as_ref())
-        .await?
-        .ok_or_else(|| Error::inconsistent("a day that is and is not there"))?;
-    Ok(DailyUse {
-        count: row.sent_count,
-        total_fen: row.sent_fen,
-    })
+        .await?;
+    if let Some(row) = found {
+        return Ok(DailyUse {
+            count: row.sent_count,
+            total_fen: row.sent_fen,
+        });
+    }
+    let empty = DailyUse { count: 0, total_fen: 0 };
+    let row = sender_days::ActiveModel {
+        sender_id: Set(sender.to_owned()),
+        day: Set(day),
+        sent_count: Set(empty.count),
+        sent_fen: Set(empty.total_fen),
+    };
+    sender_days::Entity::insert(row)
+        .exec_without_returning(transaction.as_ref())
+        .await?;
+    Ok(empty)
 }
 
 async fn write_day(transaction: &Transaction, sender: &str, day: i64, after: DailyUse) -> Result<()> {

@@ -112,7 +112,9 @@ impl transfer::transfer_service_server::TransferService for Peers {
         &self,
         request: Request<transfer::FundPacketRequest>,
     ) -> Result<Response<transfer::FundPacketResponse>, Status> {
-        self.call("fund", |books| fund(books, request.into_inner())).await
+        let request = request.into_inner();
+        let packet_id = request.packet_id.clone();
+        self.call_about(&packet_id, "fund", |books| fund(books, request)).await
     }
 
     async fn refund_packet(
@@ -124,12 +126,12 @@ impl transfer::transfer_service_server::TransferService for Peers {
             sender_id,
             amount_fen,
         } = request.into_inner();
-        self.call("refund", |books| {
+        self.call_about(&packet_id, "refund", |books| {
             if !books.closed.contains_key(&packet_id) {
                 return Err(Status::failed_precondition("CLOSE-1"));
             }
             let told = (sender_id, amount_fen);
-            if *books.refunded.entry(packet_id).or_insert_with(|| told.clone()) != told {
+            if *books.refunded.entry(packet_id.clone()).or_insert_with(|| told.clone()) != told {
                 return Err(Status::already_exists("MONEY-3"));
             }
             Ok(transfer::RefundPacketResponse::default())
@@ -185,11 +187,11 @@ impl grab::grab_service_server::GrabService for Peers {
     async fn preload(&self, request: Request<grab::PreloadRequest>) -> Result<Response<grab::PreloadResponse>, Status> {
         let told = request.into_inner();
         let packet_id = told.terms.as_ref().unwrap().packet_id.clone();
-        self.call("preload", |books| {
+        self.call_about(&packet_id, "preload", |books| {
             if !books.funded.contains_key(&packet_id) {
                 return Err(Status::internal("preloaded without money"));
             }
-            if *books.preloaded.entry(packet_id).or_insert_with(|| told.clone()) != told {
+            if *books.preloaded.entry(packet_id.clone()).or_insert_with(|| told.clone()) != told {
                 return Err(Status::already_exists("another packet under the same id"));
             }
             Ok(grab::PreloadResponse {})
@@ -203,12 +205,12 @@ impl grab::grab_service_server::GrabService for Peers {
     ) -> Result<Response<grab::ClosePacketResponse>, Status> {
         let id = request.into_inner().packet_id;
         let close_time = Some(clock::to_proto(self.clock.now()));
-        self.call("close", |books| {
+        self.call_about(&id, "close", |books| {
             if !books.preloaded.contains_key(&id) {
                 return Err(status::not_found("packet", &id));
             }
             let opened = books.opened.get(&id).copied().unwrap_or_default();
-            let (opened_count, opened_fen) = *books.closed.entry(id).or_insert(opened);
+            let (opened_count, opened_fen) = *books.closed.entry(id.clone()).or_insert(opened);
             Ok(grab::ClosePacketResponse {
                 opened_count,
                 opened_fen,
