@@ -8,9 +8,12 @@ use std::{
 
 use clap::Args;
 use id::Partition;
-use runtime::config::{Faults, ServerConfig, ServerSettings};
+use resp::{RedisConfig, settings::RedisSettings};
+use runtime::{
+    client::Endpoints,
+    config::{Faults, ServerConfig, ServerSettings},
+};
 use secrecy::{ExposeSecret, SecretString};
-use tonic::transport::Endpoint;
 
 use crate::{
     domain::{voucher::KeyRing, year::UtcOffset},
@@ -20,8 +23,12 @@ use crate::{
 
 /// The longest that a voucher may be good: shares that somebody holds and never opens are kept from everyone else.
 const MAX_VOUCHER_TTL: Duration = Duration::from_hours(1);
-/// The most lanes: one writer each, and no engine commits faster with more.
+/// The most lanes of a database: one writer each, and no engine commits faster with more.
 const MAX_LANES: usize = 64;
+/// Lanes of a database on a server unless told otherwise: commits of several sessions share one flush of its log.
+const SERVER_LANES: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+/// How many times the longest statement a batch may take before its lane gives up on the connection.
+const STATEMENTS_PER_BATCH: u32 = 2;
 /// The largest queue of a lane: some 300 bytes an ask.
 const MAX_QUEUE: usize = 1_000_000;
 /// The largest batch. Marking the luckiest shares of the packets it completes takes an expression as deep as there are
@@ -34,11 +41,17 @@ pub struct Settings {
     /// What every server is told
     #[command(flatten)]
     pub server: ServerSettings,
-    /// Database URL
-    #[arg(long, value_name = "URL", default_value = "sqlite://data/grab.db")]
+    /// Databases, one or more with commas between them, in the order of their partitions: sqlite:, postgres: or mysql:
+    #[arg(long, value_name = "URLS", default_value = "sqlite://data/grab.db")]
     pub database_url: String,
-    /// Address of the account service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    /// How connections to a database server are kept.
+    #[command(flatten)]
+    pub pool: sql::settings::PoolSettings,
+    /// The Redis of the gate and of caches.
+    #[command(flatten)]
+    pub redis: RedisSettings,
+    /// Address of the account service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50051")]
     pub account_url: String,
     /// Keys that sign vouchers, as id:hex of 32 bytes, comma-separated; the first signs, all verify. Required, here or in
     /// a file. Secret
@@ -62,8 +75,9 @@ pub struct Settings {
     /// Into how many partitions packets are spread, 1 to 65535. Fixed at the first start
     #[arg(long, value_name = "N", default_value_t = Partition::DEFAULT_COUNT.to_string())]
     pub partitions: String,
-    /// How many lanes write claims at once, 1 to 64. SQLite has one writer
-    #[arg(long, value_name = "N", default_value = "1")]
+    /// How many lanes write claims to each database at once, up to 64; 0 is 1 on SQLite, which has one writer, and 4 on a
+    /// server
+    #[arg(long, value_name = "N", default_value = "0")]
     pub writer_lanes: String,
     /// How many opens may wait in a lane before more are refused, 1 to 1000000
     #[arg(long, value_name = "N", default_value = "10000")]
@@ -84,10 +98,14 @@ pub struct Settings {
 pub struct Config {
     /// What every server is told.
     pub(crate) server: ServerConfig,
-    /// Database URL; may hold a password.
-    pub(crate) database_url: SecretString,
+    /// Where the store is, in the order of the partitions.
+    pub(crate) database_urls: Vec<sql::Url>,
+    /// How connections to it are kept.
+    pub(crate) pool: sql::Pool,
+    /// The Redis of the gate and of caches; without it the gate is in memory.
+    pub(crate) redis: Option<RedisConfig>,
     /// The account service.
-    pub(crate) account: Endpoint,
+    pub(crate) account: Endpoints,
     /// The keys that sign vouchers.
     pub(crate) keys: KeyRing,
     /// How long reservations live.
@@ -106,10 +124,10 @@ impl Settings {
     /// The settings, understood; every fault is noted.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
-        let database_url = sql::check_url(&self.database_url)
-            .map_err(|fault| faults.add("database_url", fault))
-            .ok();
-        let account = faults.endpoint("account_url", &self.account_url);
+        let database_urls = sql::settings::urls(faults, "database_url", &self.database_url);
+        let pool = self.pool.check(faults);
+        let redis = self.redis.check(faults);
+        let account = faults.endpoints("account_url", &self.account_url);
         let keys = self.keys(faults);
         let voucher_ttl = span(
             faults,
@@ -127,7 +145,14 @@ impl Settings {
         if partitions.is_some_and(|count| count > Partition::MAX_COUNT) {
             faults.add("partitions", format!("must be 1 to {}", Partition::MAX_COUNT));
         }
-        let lanes = count(faults, "writer_lanes", &self.writer_lanes, MAX_LANES);
+        let too_many = |urls: &Vec<_>| partitions.is_some_and(|count: NonZeroU16| urls.len() > count.get().into());
+        if database_urls.as_ref().is_some_and(too_many) {
+            faults.add("database_url", "names more databases than there are partitions");
+        }
+        let lanes = match self.writer_lanes.as_str() {
+            "0" => database_urls.as_deref().map(lanes_for),
+            lanes => count(faults, "writer_lanes", lanes, MAX_LANES),
+        };
         let queue = count(faults, "writer_queue", &self.writer_queue, MAX_QUEUE);
         let batch = count(faults, "writer_batch", &self.writer_batch, MAX_BATCH);
         let poll_range = Duration::from_millis(10)..=Duration::from_mins(1);
@@ -135,7 +160,9 @@ impl Settings {
         let utc_offset = faults.parse("utc_offset", &self.utc_offset);
         Some(Config {
             server: server?,
-            database_url: database_url.map(|()| self.database_url.clone().into())?,
+            database_urls: database_urls?,
+            pool: pool?,
+            redis: redis?,
             account: account?,
             keys: keys?,
             timing: Timing {
@@ -147,6 +174,7 @@ impl Settings {
                 lanes: lanes?,
                 queue: queue?,
                 batch: batch?,
+                attempt: pool?.statement_timeout * STATEMENTS_PER_BATCH,
             },
             tail_poll: tail_poll?,
             utc_offset: utc_offset?,
@@ -171,6 +199,15 @@ impl Settings {
         };
         let ring = text.expose_secret().parse();
         ring.map_err(|fault| faults.add(setting, fault)).ok()
+    }
+}
+
+/// How many lanes each of these databases gets.
+fn lanes_for(urls: &[sql::Url]) -> NonZeroUsize {
+    if urls.iter().all(|url| url.engine().is_server()) {
+        SERVER_LANES
+    } else {
+        NonZeroUsize::MIN
     }
 }
 
@@ -218,6 +255,26 @@ mod tests {
         let config = check(&settings).unwrap();
         assert_eq!(config.partitions, Partition::DEFAULT_COUNT);
         assert!(!format!("{config:?}").contains("c0de"), "a secret is shown");
+    }
+
+    #[test]
+    fn lanes_follow_the_engine_and_databases_the_partitions() {
+        let lanes = |urls: &str, lanes: &str, partitions: &str| {
+            let settings = Settings {
+                voucher_keys: format!("k1:{}", "c0de".repeat(16)),
+                database_url: urls.to_owned(),
+                writer_lanes: lanes.to_owned(),
+                partitions: partitions.to_owned(),
+                ..defaults()
+            };
+            check(&settings).map(|config| config.width.lanes.get())
+        };
+        assert_eq!(lanes("sqlite://a.db", "0", "2"), Ok(1));
+        assert_eq!(lanes("sqlite://a.db", "3", "2"), Ok(3));
+        assert_eq!(lanes("postgres://h/a,mysql://h/b", "0", "2"), Ok(4));
+        assert_eq!(lanes("postgres://h/a,postgres://h/b", "7", "2"), Ok(7));
+        let fault = lanes("postgres://h/a,postgres://h/b", "0", "1").unwrap_err();
+        assert!(fault.contains("more databases than there are partitions"), "{fault}");
     }
 
     #[test]

@@ -5,12 +5,20 @@
 //! says that none is left. What it says of *claims*, though, was told to it after their commit, so that it may be shown
 //! (CLAIM-3).
 
+pub mod breaker;
 #[cfg(test)]
 mod contract;
+pub mod degraded;
+#[cfg(test)]
+mod faults;
 pub mod live;
 pub mod local;
+pub mod memory;
+#[cfg(test)]
+mod model;
+pub mod redis;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use clock::Timestamp;
@@ -77,6 +85,16 @@ pub enum News {
     Astray(PacketId),
 }
 
+impl News {
+    /// The packet that they are of.
+    pub fn packet_id(&self) -> PacketId {
+        match self {
+            Self::Opened(claim) => claim.packet_id,
+            Self::Taken { packet_id, .. } | Self::Closed(packet_id) | Self::Astray(packet_id) => *packet_id,
+        }
+    }
+}
+
 /// The gate cannot answer just now.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the gate: {0}")]
@@ -88,6 +106,10 @@ impl GateError {
         Self("no answer".into())
     }
 }
+
+/// Bounds of [`Verdict::AllHeld`]'s hint when to ask again: not so soon that the crowd asks in a circle, and not so late
+/// that a share which comes free because somebody else's open was given another one lies around.
+const RETRY_DELAY: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
 
 /// How long reservations live.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! How far each partition's log reaches, for those who follow it.
 //!
 //! The writer advances a head right after its commit, so that followers in this process wake at once. A slow poll, one
-//! query for all partitions, finds what other processes committed to the same store.
+//! query for all partitions of a database, finds what other processes committed to the same store.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +10,9 @@ use runtime::Process;
 use tokio::sync::watch;
 
 use crate::{domain::claim::Head, store::LogStore};
+
+/// How long a poll waits for its answer.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The heads of all partitions. Heads only move forward.
 #[derive(Debug)]
@@ -40,11 +43,21 @@ impl Heads {
     }
 }
 
-/// Asks the store for the heads every `every` until the process stops.
-pub async fn poll(heads: Arc<Heads>, store: Arc<dyn LogStore>, every: Duration, process: Process) {
+/// Asks the store for all heads every `every` until the process stops: each database by itself, so that one that is
+/// away keeps nobody from following the others.
+pub fn start_polling(heads: &Arc<Heads>, store: &Arc<dyn LogStore>, every: Duration, process: &Process) {
+    for range in store.ranges() {
+        let polling = poll(heads.clone(), store.clone(), range, every, process.clone());
+        process.spawn("claim log poll", polling);
+    }
+}
+
+async fn poll(heads: Arc<Heads>, store: Arc<dyn LogStore>, range: Vec<Partition>, every: Duration, process: Process) {
     let mut failing = false;
     while process.pause(every).await {
-        match store.heads().await {
+        let found = tokio::time::timeout(POLL_TIMEOUT, store.heads(&range)).await;
+        let found = found.map_err(|_| "no answer in time".to_owned());
+        match found.and_then(|found| found.map_err(|fault| fault.to_string())) {
             Ok(found) => {
                 for head in found {
                     heads.advance(head);

@@ -21,7 +21,8 @@
 //!
 //! 1. [`ops::grab`]: the whole race on one screen; then [`ops::open`](mod@ops::open).
 //! 2. [`domain`]: the rules, pure.
-//! 3. [`gate`]: the port and its local implementation; [`gate::live`] is the state of one packet.
+//! 3. [`gate`]: the port; [`gate::local`] in memory, with [`gate::live`] as the state of one packet; [`gate::redis`] for several
+//!    processes, behind [`gate::breaker`], which falls back on [`gate::degraded`].
 //! 4. [`writer`]: group commit, with its table of round trips, and the fence that keeps it right.
 //! 5. [`ops::feed`] with [`heads`]: following the claim log. [`ops::records`]: questions.
 //! 6. [`store`], [`peer`], [`packets`]: the ports and what stands behind them.

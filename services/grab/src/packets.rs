@@ -113,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn a_preloaded_packet_is_found_though_it_was_unknown_a_moment_ago() {
         let dir = testkit::Dir::new();
-        let store = Arc::new(SqlStore::open(&dir.sqlite("grab")).await.unwrap());
+        let store = Arc::new(SqlStore::in_dir(&dir).await);
         let packets = Packets::new(store.clone(), Partition::DEFAULT_COUNT);
         let packet = sample::packet(1, 3);
         for _ in 0..2 {

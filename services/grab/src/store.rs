@@ -3,9 +3,13 @@
 //! Three of them, by who uses them: [`PacketStore`] keeps promises, [`ClaimStore`] answers questions, [`LogStore`] is
 //! where claims are made and followed. Errors mean what [`::sql::Error`] says; what a method adds to that is said there.
 
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+pub mod engine;
 pub mod sql;
 
-use std::{collections::HashMap, fmt, num::NonZeroU16, ops::Range, str::FromStr};
+use std::{collections::HashMap, fmt, ops::Range, str::FromStr};
 
 use ::sql::Result;
 use async_trait::async_trait;
@@ -31,10 +35,6 @@ pub enum Stored {
 /// Keeps promises. They never change.
 #[async_trait]
 pub trait PacketStore: Send + Sync {
-    /// Fixes the number of partitions for the life of the store, or gives the number that was fixed before. Creates the
-    /// partitions' heads. Atomic; safe to repeat and to race.
-    async fn fix_partitions(&self, partitions: NonZeroU16) -> Result<NonZeroU16>;
-
     /// Stores a promise and an empty tally. Atomic; safe to repeat and to race: the first one stays.
     async fn keep(&self, promise: &Promise, partition: Partition) -> Result<Stored>;
 
@@ -68,22 +68,30 @@ pub trait ClaimStore: Send + Sync {
 /// Where claims are made and followed.
 #[async_trait]
 pub trait LogStore: Send + Sync {
-    /// The heads of all partitions.
-    async fn heads(&self) -> Result<Vec<Head>>;
+    /// All partitions in order, in the groups that one batch can span: those of one database.
+    fn ranges(&self) -> Vec<Vec<Partition>>;
+
+    /// The heads of these partitions, in order of partition.
+    async fn heads(&self, partitions: &[Partition]) -> Result<Vec<Head>>;
 
     /// At most `limit` claims of a partition's log behind `after_seq`, in order of `seq`. Because `seq` is taken under
     /// the lock that lasts until commit, no claim can appear later in front of one that was read (LOG-1).
     async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Claim>>;
 
     /// Opens a write transaction that holds the heads of these partitions locked, in order of partition, until it ends.
+    /// They must be of one of the [`ranges`](Self::ranges), and one at the least.
     async fn begin(&self, partitions: &[Partition]) -> Result<Box<dyn Batch>>;
 }
 
-/// A write transaction on some partitions. Dropping it changes nothing.
+/// A write transaction on some partitions. Dropping it changes nothing. A row that cannot be understood is logged and
+/// left out, so that it is missed by those whom it concerns and by nobody else.
 #[async_trait]
 pub trait Batch: Send + Sync {
-    /// The heads as locked.
+    /// The heads as locked, in order of partition.
     fn heads(&self) -> &[Head];
+
+    /// The claims behind these positions of the logs of some of the locked partitions, in order of `seq`.
+    async fn log(&self, missed: &[Missed]) -> Result<Vec<Claim>>;
 
     /// The tallies of those of the packets that are known.
     async fn tallies(&self, packet_ids: &[PacketId]) -> Result<HashMap<PacketId, Tally>>;
@@ -91,9 +99,18 @@ pub trait Batch: Send + Sync {
     /// All claims of all these packets.
     async fn claims(&self, packet_ids: &[PacketId]) -> Result<Vec<Claim>>;
 
-    /// Writes everything and commits. [`::sql::Error::Conflict`] (a share, a user or a `seq` has a claim already, CLAIM-1,
-    /// LOG-1) and [`::sql::Error::Driver`] mean that nothing changed.
+    /// Writes everything and commits. Every error but [`::sql::Error::OutcomeUnknown`] means that nothing changed:
+    /// [`::sql::Error::Conflict`] that a share, a user or a `seq` has a claim already (CLAIM-1, LOG-1).
     async fn commit(self: Box<Self>, changes: Changes) -> Result<()>;
+}
+
+/// The end of a partition's log that a writer does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The partition.
+    pub partition: Partition,
+    /// The last position that it knows.
+    pub after_seq: i64,
 }
 
 /// What a batch does.

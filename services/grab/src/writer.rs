@@ -1,8 +1,8 @@
 //! The writer: where a grab's promise becomes a claim.
 //!
-//! Opens and closes queue up in **lanes**; a partition always goes to the same lane. Each lane takes whatever is waiting
-//! and writes it in one transaction (group commit): while one commit is under way, the next batch gathers. Nobody gets
-//! an answer before the commit that holds it (CLAIM-3).
+//! Opens and closes queue up in **lanes**; a partition always goes to the same lane, and every lane belongs to one
+//! database. Each lane takes whatever is waiting and writes it in one transaction (group commit): while one commit is under
+//! way, the next batch gathers. Nobody gets an answer before the commit that holds it (CLAIM-3).
 //!
 //! # Round trips of a batch, however many opens it holds
 //!
@@ -10,7 +10,9 @@
 //! |---|---|
 //! | `BEGIN` | always |
 //! | lock the heads of the partitions concerned, in order | always |
-//! | read tallies, read claims | only for packets without a picture |
+//! | read the log's end | only of partitions that others wrote to |
+//! | read tallies | only of packets without a picture, or that others wrote beside |
+//! | read claims | only of packets without a picture |
 //! | insert claims | if any is new |
 //! | mark the luckiest | if a packet was completed |
 //! | upsert tallies, upsert heads | if anything changed |
@@ -25,21 +27,36 @@
 //!
 //! Every transaction that writes to a partition increments its head's `version`, and every writer holds the head locked
 //! while it decides. A lane that finds the version it left knows that nobody wrote in between: its pictures are exact and
-//! nothing needs reading. Another version means that another process wrote: the partition's pictures are dropped and
-//! read again inside the same transaction. If a commit fails, or nobody knows whether it did, they are dropped as well.
-//! No leader, no lease: who is wrong finds out before it decides.
+//! nothing needs reading. Another version means that another process wrote: inside the same transaction, its claims are
+//! read from the end of the log and entered, and each packet of the batch is held against its tally, for a close leaves no
+//! claim. So two processes that share a partition cost each other the rows they write, not the packets they write to. If a
+//! commit fails, or nobody knows whether it did, the pictures of its partitions are dropped and painted anew. No
+//! leader, no lease: who is wrong finds out before it decides.
 //!
-//! [`lane`] is the loop, [`pictures`] what it remembers.
+//! # When the store fails
+//!
+//! The lane tries the same opens again while that may help and somebody waits for them ([`persistence`]): each open is
+//! named by packet and user, so that one that was committed after all is found and told (`OutcomeUnknown`). One try takes
+//! no longer than [`Width::attempt`], so that an answer that never comes holds up nobody for ever; and each database has
+//! lanes of its own, so that one that is away holds up no other.
+//!
+//! [`lane`] is the loop, [`decide`](mod@decide) what it decides, [`pictures`] what it remembers.
 
+mod decide;
 mod lane;
+mod persistence;
 mod pictures;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod servers;
 #[cfg(test)]
 mod tests;
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use clock::SharedClock;
-use id::UserId;
+use id::{Partition, UserId};
 use runtime::Process;
 use tokio::sync::{mpsc, oneshot};
 
@@ -54,12 +71,14 @@ use lane::Lane;
 /// How wide and how deep the writer is.
 #[derive(Clone, Copy, Debug)]
 pub struct Width {
-    /// How many lanes write at once. More than one only helps an engine that commits in parallel.
+    /// How many lanes write to each database at once. More than one only helps an engine that commits in parallel.
     pub lanes: NonZeroUsize,
     /// How many asks may wait in a lane.
     pub queue: NonZeroUsize,
     /// How many asks one transaction takes.
     pub batch: NonZeroUsize,
+    /// How long one transaction may take before its lane gives up on the connection.
+    pub attempt: Duration,
 }
 
 /// What a lane works with.
@@ -110,17 +129,32 @@ enum Job {
 #[derive(Clone)]
 pub struct Writer {
     lanes: Arc<[mpsc::Sender<Job>]>,
+    /// The lane of each partition.
+    lane_of: Arc<[usize]>,
 }
 
 impl Writer {
-    /// Starts the lanes as tasks of `process`.
+    /// Starts the lanes as tasks of `process`. The partitions of a database take turns at its lanes.
     pub fn start(width: Width, ports: &Ports, process: &Process) -> Self {
-        let lanes = (0..width.lanes.get()).map(|_| {
-            let (jobs, queue) = mpsc::channel(width.queue.get());
-            process.spawn("writer lane", Lane::new(ports.clone(), width.batch).run(queue));
-            jobs
-        });
-        Self { lanes: lanes.collect() }
+        let (mut lanes, mut lane_of) = (Vec::new(), Vec::new());
+        for range in ports.store.ranges() {
+            let (first, count) = (lanes.len(), width.lanes.get().min(range.len()));
+            lane_of.extend((0..range.len()).map(|n| first + n % count));
+            lanes.extend((0..count).map(|_| {
+                let (jobs, queue) = mpsc::channel(width.queue.get());
+                process.spawn("writer lane", Lane::new(ports.clone(), width).run(queue));
+                jobs
+            }));
+        }
+        Self {
+            lanes: lanes.into(),
+            lane_of: lane_of.into(),
+        }
+    }
+
+    fn lane(&self, partition: Partition) -> Option<&mpsc::Sender<Job>> {
+        let lane = self.lane_of.get(usize::from(partition.index()))?;
+        self.lanes.get(*lane)
     }
 
     /// Opens a share for a user: the voucher's, if that is free. Safe to repeat: the same user gets the same claim.
@@ -145,13 +179,13 @@ impl Writer {
 
     async fn ask<A>(&self, packet: &Arc<Packet>, job: impl FnOnce(Pending<A>) -> Job) -> Result<A, WriteError> {
         let (reply, answer) = oneshot::channel();
-        let lane = usize::from(packet.partition().index()) % self.lanes.len();
+        let lane = self.lane(packet.partition()).ok_or(WriteError::Inconsistent)?;
         let job = job(Pending {
             packet: packet.clone(),
             decided: None,
             reply,
         });
-        self.lanes[lane].try_send(job).map_err(|fault| match fault {
+        lane.try_send(job).map_err(|fault| match fault {
             mpsc::error::TrySendError::Full(_) => WriteError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => WriteError::Unavailable,
         })?;
@@ -182,6 +216,14 @@ impl Job {
         match self {
             Self::Open { pending, .. } => pending.reply.is_closed(),
             Self::Close(pending) => pending.reply.is_closed(),
+        }
+    }
+
+    /// Notes that there is no answer to this one, whatever becomes of the others.
+    fn refuse(&mut self, fault: WriteError) {
+        match self {
+            Self::Open { pending, .. } => pending.decided = Some(Err(fault)),
+            Self::Close(pending) => pending.decided = Some(Err(fault)),
         }
     }
 

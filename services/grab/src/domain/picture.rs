@@ -49,20 +49,42 @@ pub struct Mismatch;
 impl Picture {
     /// The picture that a packet's claims and tally give.
     pub fn new(packet: Arc<Packet>, tally: Tally, claims: &[Claim]) -> Result<Self, Mismatch> {
-        let mut roll = Roll::new(packet);
-        let mut opened_fen = money::Fen::ZERO;
+        let mut picture = Self {
+            roll: Roll::new(packet),
+            tally: Tally::default(),
+        };
         for claim in claims {
-            let share_is_right = roll.packet().amount_fen(claim.share_no) == Some(claim.amount_fen)
-                && !roll.opened().is_taken(claim.share_no);
-            if !share_is_right || !roll.enter(&claim.user_id, claim.share_no, claim.seq, claim.claim_time) {
-                return Err(Mismatch);
-            }
-            opened_fen = opened_fen.checked_add(claim.amount_fen).ok_or(Mismatch)?;
+            picture.follow(claim)?;
         }
-        if (roll.opened().taken(), opened_fen) != (tally.opened_count, tally.opened_fen) {
+        picture.confirm(tally)?;
+        Ok(picture)
+    }
+
+    /// Enters a claim that is in SQL. If it does not fit, throw the picture away.
+    pub fn follow(&mut self, claim: &Claim) -> Result<(), Mismatch> {
+        let share_is_right = self.packet().amount_fen(claim.share_no) == Some(claim.amount_fen)
+            && !self.roll.opened().is_taken(claim.share_no);
+        let opened_fen = self.tally.opened_fen.checked_add(claim.amount_fen).ok_or(Mismatch)?;
+        if !share_is_right
+            || !self
+                .roll
+                .enter(&claim.user_id, claim.share_no, claim.seq, claim.claim_time)
+        {
             return Err(Mismatch);
         }
-        Ok(Self { roll, tally })
+        self.tally.opened_count = self.roll.opened().taken();
+        self.tally.opened_fen = opened_fen;
+        Ok(())
+    }
+
+    /// Holds the claims that were entered against the tally in SQL, which alone says whether the packet is closed. If it
+    /// does not fit, throw the picture away.
+    pub fn confirm(&mut self, tally: Tally) -> Result<(), Mismatch> {
+        if (self.tally.opened_count, self.tally.opened_fen) != (tally.opened_count, tally.opened_fen) {
+            return Err(Mismatch);
+        }
+        self.tally = tally;
+        Ok(())
     }
 
     /// The packet.

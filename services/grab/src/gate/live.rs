@@ -4,18 +4,13 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use clock::{Timestamp, after, until};
 use id::UserId;
 
-use super::{Reservation, Timing, Verdict};
+use super::{RETRY_DELAY, Reservation, Timing, Verdict};
 use crate::domain::{claim::Claim, packet::Packet, roll::Roll, shares::Shares};
-
-/// Bounds of the hint when to ask again: not so soon that the crowd asks in a circle, and not so late that a share
-/// which comes free because somebody else's open was given another one lies around.
-const RETRY_DELAY: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
 
 /// Who opened, who holds, what is free.
 #[derive(Debug)]
@@ -157,11 +152,12 @@ impl Live {
     /// The packet is closed.
     pub fn close(&mut self) {
         self.closed = true;
+        self.finish();
     }
 
-    /// When nothing is left, no hold is worth anything: its share went to another.
+    /// When nothing is left or nothing can be opened any more, no hold is worth anything.
     fn finish(&mut self) {
-        if self.is_exhausted() {
+        if self.closed || self.is_exhausted() {
             self.holds = HashMap::new();
             self.ends = BinaryHeap::new();
         }
@@ -179,47 +175,15 @@ impl From<Hold> for Reservation {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::domain::packet::sample::{self, START};
+    use std::{collections::BTreeSet, time::Duration};
+
     use proptest::prelude::*;
-    use std::collections::{BTreeMap, BTreeSet};
 
-    const TIMING: Timing = Timing {
-        voucher_ttl: Duration::from_secs(10),
-        lapse_grace: Duration::from_secs(2),
+    use super::*;
+    use crate::{
+        domain::packet::sample,
+        gate::model::{Model, Step, TIMING, at, claim, granted, name, step, user},
     };
-
-    fn user(number: u8) -> UserId {
-        format!("u{number}").parse().unwrap()
-    }
-
-    fn at(secs: u64) -> Timestamp {
-        after(START, Duration::from_secs(secs))
-    }
-
-    fn claim(packet: &Packet, user_id: UserId, share_no: u32, seq: i64) -> Claim {
-        Claim {
-            packet_id: packet.id(),
-            share_no,
-            user_id,
-            amount_fen: packet.amount_fen(share_no).unwrap(),
-            claim_time: START,
-            partition: packet.partition(),
-            seq,
-            luckiest: false,
-            sender_id: packet.terms().sender_id.clone(),
-        }
-    }
-
-    fn granted(verdict: &Verdict) -> (u32, Timestamp) {
-        match verdict {
-            Verdict::Granted(Reservation {
-                share_no: Some(share_no),
-                lapse_time,
-            }) => (*share_no, *lapse_time),
-            other => panic!("not granted: {other:?}"),
-        }
-    }
 
     #[test]
     fn a_hold_lapses_is_renewed_and_goes_back_after_the_grace() {
@@ -258,124 +222,34 @@ mod tests {
         assert!(live.holds.is_empty() && live.ends.is_empty());
     }
 
-    /// A model without any cleverness: what each share and each user is, looked up by scanning.
-    #[derive(Default)]
-    struct Model {
-        opened: BTreeMap<u8, u32>,
-        holds: BTreeMap<u8, (u32, u64)>,
-        closed: bool,
-    }
-
-    impl Model {
-        fn grab(&mut self, user: u8, admitted: bool, now: u64, count: u32) -> &'static str {
-            self.holds.retain(|_, (_, lapse)| *lapse + 2 > now);
-            if self.opened.contains_key(&user) {
-                return "already";
-            }
-            if self.holds.get(&user).is_some_and(|(_, lapse)| now < *lapse) {
-                return "granted";
-            }
-            if self.closed {
-                return "closed";
-            }
-            if !admitted {
-                return "not admitted";
-            }
-            let opened: BTreeSet<u32> = self.opened.values().copied().collect();
-            if opened.len() == count as usize {
-                return "exhausted";
-            }
-            let held: BTreeSet<u32> = self
-                .holds
-                .iter()
-                .filter(|(u, _)| **u != user)
-                .map(|(_, h)| h.0)
-                .collect();
-            let own = self
-                .holds
-                .get(&user)
-                .map(|hold| hold.0)
-                .filter(|share| !opened.contains(share));
-            let free = own.or_else(|| (0..count).find(|share| !opened.contains(share) && !held.contains(share)));
-            match free {
-                Some(share) => {
-                    self.holds.insert(user, (share, now + 10));
-                    "granted"
-                }
-                None => "all held",
-            }
-        }
-
-        fn open(&mut self, user: u8, share: u32, count: u32) {
-            self.opened.insert(user, share);
-            self.holds.remove(&user);
-            if self.opened.len() == count as usize {
-                self.holds.clear(); // a voucher for nothing is worth nothing
-            }
-        }
-    }
-
-    fn name(verdict: &Verdict) -> &'static str {
-        match verdict {
-            Verdict::AlreadyOpened(_) => "already",
-            Verdict::Granted(_) => "granted",
-            Verdict::Closed => "closed",
-            Verdict::NotAdmitted => "not admitted",
-            Verdict::Exhausted => "exhausted",
-            Verdict::AllHeld { .. } => "all held",
-        }
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Grab(u8, bool),
-        /// Opens the user's held share.
-        Open(u8),
-        /// Opens some share for a user, whatever the gate thinks.
-        Astray(u8, u32),
-        Pass(u64),
-        Close,
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            10 => (0..8_u8, prop::bool::weighted(0.9)).prop_map(|(user, admitted)| Step::Grab(user, admitted)),
-            4 => (0..8_u8).prop_map(Step::Open),
-            1 => (0..8_u8, 0..6_u32).prop_map(|(user, share)| Step::Astray(user, share)),
-            4 => (1..8_u64).prop_map(Step::Pass),
-            1 => Just(Step::Close),
-        ]
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(512))]
         #[test]
         fn behaves_like_the_naive_model(count in 1..6_u32, steps in prop::collection::vec(step(), 1..80)) {
             let packet = sample::packet(1, count);
             let mut live = Live::new(packet.clone(), false, &[], TIMING);
-            let (mut model, mut now, mut seq) = (Model::default(), 0, 0);
+            let (mut model, mut now, mut seq) = (Model::new(count), 0, 0);
             for step in steps {
                 let mut open = |model: &mut Model, live: &mut Live, n: u8, share: u32| {
-                    if share < count && !model.opened.contains_key(&n) && !model.opened.values().any(|s| *s == share) {
+                    if model.open(n, share) {
                         seq += 1;
-                        model.open(n, share, count);
                         live.opened(&claim(&packet, user(n), share, seq));
                     }
                 };
                 match step {
                     Step::Grab(n, admitted) => {
                         let verdict = live.grab(&user(n), admitted, at(now));
-                        prop_assert_eq!(name(&verdict), model.grab(n, admitted, now, count));
+                        prop_assert_eq!(name(&verdict), model.grab(n, admitted, now));
                         if let Verdict::Granted(_) = verdict {
-                            prop_assert_eq!(granted(&verdict), { let (share, lapse) = model.holds[&n]; (share, at(lapse)) });
+                            prop_assert_eq!(granted(&verdict), { let (share, lapse) = model.hold_of(n).unwrap(); (share, at(lapse)) });
                         }
                     }
-                    Step::Open(n) => if let Some((share, _)) = model.holds.get(&n).copied() {
+                    Step::Open(n) => if let Some((share, _)) = model.hold_of(n) {
                         open(&mut model, &mut live, n, share);
                     },
                     Step::Astray(n, share) => open(&mut model, &mut live, n, share),
                     Step::Pass(secs) => now += secs,
-                    Step::Close => { live.close(); model.closed = true; }
+                    Step::Close => { live.close(); model.close(); }
                 }
                 // Never one share with two users whose vouchers are both good, unless somebody opened it astray.
                 let good: Vec<u32> = live.holds.values().map(|hold| hold.share_no).filter(|no| !live.roll.opened().is_taken(*no)).collect();

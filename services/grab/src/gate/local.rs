@@ -160,10 +160,7 @@ impl Gate for LocalGate {
 
     async fn tell(&self, news: Vec<News>) {
         for news in news {
-            let packet_id = match &news {
-                News::Opened(claim) => claim.packet_id,
-                News::Taken { packet_id, .. } | News::Closed(packet_id) | News::Astray(packet_id) => *packet_id,
-            };
+            let packet_id = news.packet_id();
             let Some(slot) = self.live.get(&packet_id).await else {
                 continue; // whoever reads it next reads what was committed
             };

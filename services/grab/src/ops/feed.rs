@@ -52,6 +52,19 @@ pub struct Tail {
     pub max_batch: u64,
 }
 
+impl Tail {
+    /// How many claims to read where the log is known to reach to `last_seq`. A follower reads no further: some engines let
+    /// a claim be seen a moment before it is durable, and the head moves after that.
+    fn limit(&self, last_seq: i64) -> u64 {
+        let known = u64::try_from(last_seq - self.after_seq).unwrap_or(0);
+        if self.follow {
+            self.max_batch.min(known)
+        } else {
+            self.max_batch
+        }
+    }
+}
+
 /// What a watcher sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
@@ -71,9 +84,8 @@ impl Feed {
         let known = head.borrow().last_seq();
         if tail.after_seq > known {
             // Another process may have written since the last poll.
-            let heads = self.log.heads().await?;
-            let last = heads.iter().find(|head| head.partition == tail.partition);
-            let last_seq = last.map_or(0, Head::last_seq);
+            let heads = self.log.heads(&[tail.partition]).await?;
+            let last_seq = heads.first().map_or(0, Head::last_seq);
             if tail.after_seq > last_seq {
                 return Err(Error::BeyondEnd { last_seq });
             }
@@ -84,7 +96,8 @@ impl Feed {
                 // Seen before reading: what commits after the read wakes us again.
                 let last_seq = head.borrow_and_update().last_seq();
                 if !tail.follow || last_seq > tail.after_seq {
-                    let claims = feed.log.log(tail.partition, tail.after_seq, tail.max_batch).await?;
+                    let limit = tail.limit(last_seq);
+                    let claims = feed.log.log(tail.partition, tail.after_seq, limit).await?;
                     if let Some(last) = claims.last() {
                         tail.after_seq = last.seq;
                         return Ok(Some((claims, (feed, tail, head))));
@@ -158,5 +171,25 @@ impl Feed {
             () = self.process.stopping() => false,
             moved = head.changed() => moved.is_ok(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_reads_no_further_than_the_log_is_known_to_reach() {
+        let tail = |follow| Tail {
+            partition: Partition::all(Partition::DEFAULT_COUNT).next().unwrap(),
+            after_seq: 10,
+            follow,
+            max_batch: 5,
+        };
+        assert_eq!(
+            [10, 12, 15, 99].map(|last_seq| tail(true).limit(last_seq)),
+            [0, 2, 5, 5]
+        );
+        assert_eq!(tail(false).limit(10), 5, "who does not follow reads what there is");
     }
 }

@@ -9,12 +9,7 @@ impl Race {
     /// Stores a promise and warms the gate. Safe to repeat and to stop anywhere.
     pub async fn preload(&self, promise: Promise) -> Result<(), Error> {
         let packet = Arc::new(self.packets.make(promise)?);
-        let keep = || self.promises.keep(packet.promise(), packet.partition());
-        let stored = match keep().await {
-            Err(sql::Error::Conflict(_)) => keep().await?, // another process was faster: compare with what it stored
-            stored => stored?,
-        };
-        if stored == Stored::Other {
+        if self.promises.keep(packet.promise(), packet.partition()).await? == Stored::Other {
             return Err(Error::OtherPromise(packet.id()));
         }
         self.packets.put(packet.clone()).await;

@@ -34,28 +34,28 @@ fn fault(status: &Status) -> DirectoryError {
 
 #[async_trait]
 impl Directory for Account {
-    async fn is_member(&self, group_id: &GroupId, user_id: &UserId) -> Result<bool, DirectoryError> {
+    async fn membership(&self, group_id: &GroupId, user_id: &UserId) -> Result<Option<bool>, DirectoryError> {
         let request = CheckMembersRequest {
             group_id: group_id.to_string(),
             user_ids: vec![user_id.to_string()],
         };
         match self.groups.clone().check_members(request).await {
-            Ok(response) => Ok(response
-                .get_ref()
-                .member_ids
-                .iter()
-                .any(|member| member == user_id.as_str())),
-            Err(status) if status.code() == Code::NotFound => Ok(false), // there is no such group
+            Ok(response) => {
+                let mut members = response.get_ref().member_ids.iter();
+                Ok(Some(members.any(|member| member == user_id.as_str())))
+            }
+            Err(status) if status.code() == Code::NotFound => Ok(None), // there is no such group
             Err(status) => Err(fault(&status)),
         }
     }
 
-    async fn user_exists(&self, user_id: &UserId) -> Result<bool, DirectoryError> {
+    async fn name(&self, user_id: &UserId) -> Result<Option<String>, DirectoryError> {
         let request = BatchGetUsersRequest {
             user_ids: vec![user_id.to_string()],
         };
         let response = self.users.clone().batch_get_users(request).await;
         let users = response.map_err(|status| fault(&status))?.into_inner().users;
-        Ok(users.iter().any(|user| user.user_id == user_id.as_str()))
+        let user = users.into_iter().find(|user| user.user_id == user_id.as_str());
+        Ok(user.map(|user| user.display_name))
     }
 }

@@ -39,9 +39,10 @@ pub fn status(fault: Error) -> Status {
         Error::Write(fault @ WriteError::Inconsistent) => status::internal(fault),
         Error::Store(fault) => match &*fault {
             sql::Error::Inconsistent(_) => status::internal(fault),
-            sql::Error::Driver(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_) => {
-                status::unavailable("the store", fault, RETRY_DELAY)
-            }
+            sql::Error::Driver(_)
+            | sql::Error::Contended(_)
+            | sql::Error::Conflict(_)
+            | sql::Error::OutcomeUnknown(_) => status::unavailable("the store", fault, RETRY_DELAY),
         },
     }
 }

@@ -2,117 +2,147 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    num::NonZeroUsize,
     sync::Arc,
+    time::Duration,
 };
 
 use id::{PacketId, Partition};
+use sea_orm::DbErr;
 use sql::Error;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time};
 
-use super::{Job, Ports, WriteError, pictures::Pictures};
+use super::{Job, Ports, Width, WriteError, decide::decide, persistence::Persistence, pictures::Pictures};
 use crate::{
     domain::{
         claim::{Head, Tally},
         packet::Packet,
-        picture::{Opening, Picture, Position},
+        picture::Picture,
     },
     gate::News,
-    store::{Batch, Changes},
+    store::Batch,
 };
 
 pub struct Lane {
     ports: Ports,
     pictures: Pictures,
-    max_batch: NonZeroUsize,
-    /// Whether the last batch failed, so that an outage is told once.
-    failing: bool,
+    width: Width,
+    /// Whether the last batch met a store that is away, so that an outage is told once.
+    away: bool,
 }
 
 /// What a committed batch leaves to be told.
-#[derive(Default)]
 struct Written {
     heads: Vec<Head>,
     news: Vec<News>,
 }
 
 impl Lane {
-    pub fn new(ports: Ports, max_batch: NonZeroUsize) -> Self {
+    pub fn new(ports: Ports, width: Width) -> Self {
         Self {
             ports,
             pictures: Pictures::default(),
-            max_batch,
-            failing: false,
+            width,
+            away: false,
         }
     }
 
     /// Works until nobody can send any more and the queue is empty.
     pub async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
-        while queue.recv_many(&mut jobs, self.max_batch.get()).await > 0 {
-            jobs.retain(|job| !job.is_abandoned());
-            if !jobs.is_empty() {
-                let committed = self.commit(&mut jobs).await;
-                jobs.drain(..).for_each(|job| job.finish(committed));
-                self.pictures.trim();
-            }
+        while queue.recv_many(&mut jobs, self.width.batch.get()).await > 0 {
+            self.settle(&mut jobs).await;
+            jobs.clear();
+            self.pictures.trim();
         }
     }
 
-    /// Decides and commits all jobs; whether their decisions are durable.
-    async fn commit(&mut self, jobs: &mut [Job]) -> Result<(), WriteError> {
-        let partitions: BTreeSet<Partition> = jobs.iter().map(|job| job.packet().partition()).collect();
-        let partitions: Vec<Partition> = partitions.into_iter().collect();
-        let mut written = self.write(&partitions, jobs).await;
-        if let Err(Error::Conflict(fault)) = &written {
-            // Somebody wrote past the fence. SQL refused it (CLAIM-1); what we believed is worth nothing.
-            tracing::warn!(%fault, "a claim was there already; reading the partitions again");
-            self.forget(&partitions);
-            written = self.write(&partitions, jobs).await;
-        }
-        match written {
-            Ok(written) => {
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("the claim log is written again");
-                }
-                // The gate first, so that who got an answer and grabs again is known to it.
-                if !written.news.is_empty() {
-                    self.ports.gate.tell(written.news).await;
-                }
-                for head in written.heads {
-                    self.ports.heads.advance(head);
-                }
-                Ok(())
+    /// Commits the jobs, trying again while that may help and somebody waits for them, and answers them.
+    async fn settle(&mut self, jobs: &mut Vec<Job>) {
+        let mut persistence = Persistence::new(self.away);
+        let settled = loop {
+            jobs.retain(|job| !job.is_abandoned());
+            if jobs.is_empty() {
+                return;
             }
-            Err(fault) => {
-                if !std::mem::replace(&mut self.failing, true) {
+            match self.attempt(jobs).await {
+                Ok(written) => {
+                    self.tell(written).await;
+                    break Ok(());
+                }
+                Err(fault) => {
+                    let pause = persistence.pause_after(&fault);
+                    self.complain(&fault, pause);
+                    match pause {
+                        Some(pause) => time::sleep(pause).await,
+                        None => break Err(WriteError::Unavailable),
+                    }
+                }
+            }
+        };
+        jobs.drain(..).for_each(|job| job.finish(settled));
+    }
+
+    /// The gate first, so that who got an answer and grabs again is known to it.
+    async fn tell(&mut self, written: Written) {
+        if std::mem::take(&mut self.away) {
+            tracing::info!("the claim log is written again");
+        }
+        if !written.news.is_empty() {
+            self.ports.gate.tell(written.news).await;
+        }
+        for head in written.heads {
+            self.ports.heads.advance(head);
+        }
+    }
+
+    fn complain(&mut self, fault: &Error, pause: Option<Duration>) {
+        match fault {
+            Error::Driver(_) | Error::OutcomeUnknown(_) => {
+                if !std::mem::replace(&mut self.away, true) {
                     tracing::error!(%fault, "cannot write the claim log");
                 }
-                self.forget(&partitions);
-                Err(WriteError::Unavailable)
+            }
+            Error::Contended(_) if pause.is_some() => tracing::debug!(%fault, "another writer is in the way"),
+            // SQL refused what we believed (CLAIM-1): somebody wrote past the fence.
+            Error::Conflict(_) if pause.is_some() => tracing::warn!(%fault, "a claim was there already"),
+            Error::Contended(_) | Error::Conflict(_) | Error::Inconsistent(_) => {
+                tracing::error!(%fault, "gave up on a batch of opens");
             }
         }
     }
 
-    fn forget(&mut self, partitions: &[Partition]) {
-        for partition in partitions {
-            self.pictures.forget(*partition);
+    /// One try, as long as one may take. If it fails, what we believe of its partitions is worth nothing.
+    async fn attempt(&mut self, jobs: &mut [Job]) -> Result<Written, Error> {
+        let partitions: BTreeSet<Partition> = jobs.iter().map(|job| job.packet().partition()).collect();
+        let partitions: Vec<Partition> = partitions.into_iter().collect();
+        let within = self.width.attempt;
+        let written = time::timeout(within, self.write(&partitions, jobs)).await;
+        // Nobody knows how far it came.
+        let no_answer = |_| {
+            Err(Error::OutcomeUnknown(DbErr::Custom(format!(
+                "no answer within {within:?}"
+            ))))
+        };
+        let written = written.unwrap_or_else(no_answer);
+        if written.is_err() {
+            for partition in partitions {
+                self.pictures.forget(partition);
+            }
         }
+        written
     }
 
     /// One transaction: lock, read what is missing, decide, write.
     async fn write(&mut self, partitions: &[Partition], jobs: &mut [Job]) -> Result<Written, Error> {
         let batch = self.ports.store.begin(partitions).await?;
-        for head in batch.heads() {
-            self.pictures.fence(*head);
-        }
+        self.catch_up(&*batch).await?;
         let unpictured = self.read_missing(&*batch, jobs).await?;
-        let (changes, news) = self.decide(batch.heads(), unpictured, jobs);
+        let now = self.ports.clock.now();
+        let (changes, news) = decide(&mut self.pictures, batch.heads(), unpictured, jobs, now);
         if changes.heads.is_empty() {
-            return Ok(Written {
-                heads: Vec::new(),
-                news,
-            });
+            // What was locked was committed, perhaps by a try of ours whose answer was lost.
+            let heads = batch.heads().to_vec();
+            return Ok(Written { heads, news });
         }
         let heads = changes.heads.clone();
         batch.commit(changes).await?;
@@ -122,13 +152,25 @@ impl Lane {
         Ok(Written { heads, news })
     }
 
-    /// Paints the pictures that the opens need and are not there. A close needs no more than the tally: those of packets
-    /// that are still without a picture are returned.
+    /// Holds the locked heads against those that the pictures are exact for, and enters what others wrote meanwhile.
+    async fn catch_up(&mut self, batch: &dyn Batch) -> Result<(), Error> {
+        let heads = batch.heads().iter();
+        let missed: Vec<_> = heads.filter_map(|head| self.pictures.fence(*head)).collect();
+        if !missed.is_empty() {
+            for claim in batch.log(&missed).await? {
+                self.pictures.follow(&claim);
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds pictures in doubt against their tallies, and paints those that the opens need and are not there. A close needs
+    /// no more than the tally: those of packets that are still without a picture are returned.
     async fn read_missing(&mut self, batch: &dyn Batch, jobs: &[Job]) -> Result<HashMap<PacketId, Tally>, Error> {
         let mut missing: BTreeMap<PacketId, Option<Arc<Packet>>> = BTreeMap::new();
         for job in jobs {
             let packet = job.packet();
-            if self.pictures.get(packet.id()).is_none() {
+            if self.pictures.get(packet.id()).is_none() || self.pictures.is_in_doubt(packet.id()) {
                 let to_paint = missing.entry(packet.id()).or_default();
                 if let Job::Open { .. } = job {
                     *to_paint = Some(packet.clone());
@@ -140,7 +182,13 @@ impl Lane {
         }
         let ids: Vec<PacketId> = missing.keys().copied().collect();
         let mut tallies = batch.tallies(&ids).await?;
-        let to_paint: Vec<Arc<Packet>> = missing.into_values().flatten().collect();
+        for (packet_id, tally) in &tallies {
+            self.pictures.confirm(*packet_id, *tally);
+        }
+        let to_paint = missing.into_values().flatten();
+        let to_paint: Vec<Arc<Packet>> = to_paint
+            .filter(|packet| self.pictures.get(packet.id()).is_none())
+            .collect();
         if to_paint.is_empty() {
             return Ok(tallies);
         }
@@ -160,91 +208,5 @@ impl Lane {
             }
         }
         Ok(tallies)
-    }
-
-    /// Decides every job, each by itself; what fails one fails no other. Notes the decisions in the jobs.
-    fn decide(
-        &mut self,
-        heads: &[Head],
-        mut unpictured: HashMap<PacketId, Tally>,
-        jobs: &mut [Job],
-    ) -> (Changes, Vec<News>) {
-        let now = self.ports.clock.now();
-        let mut heads: BTreeMap<Partition, (Head, bool)> =
-            heads.iter().map(|head| (head.partition, (*head, false))).collect();
-        let mut tallies: BTreeMap<PacketId, Tally> = BTreeMap::new();
-        let (mut changes, mut news) = (Changes::default(), Vec::new());
-
-        for job in jobs {
-            let packet_id = job.packet().id();
-            let Some((head, touched)) = heads.get_mut(&job.packet().partition()) else {
-                continue; // begin() returned every head that was asked for
-            };
-            match job {
-                Job::Open {
-                    user_id,
-                    wanted,
-                    pending,
-                } => {
-                    let Some(picture) = self.pictures.get(packet_id) else {
-                        pending.decided = Some(Err(WriteError::Inconsistent));
-                        continue;
-                    };
-                    let seq = head.next_seq;
-                    let opening = picture.open(user_id, *wanted, Position { seq, now });
-                    if let Opening::Opened(claim) = &opening {
-                        head.next_seq += 1;
-                        *touched = true;
-                        tallies.insert(packet_id, picture.tally());
-                        changes.claims.push(claim.clone());
-                        changes
-                            .luckiest
-                            .extend(picture.luckiest().map(|share_no| (packet_id, share_no)));
-                    }
-                    news_of(&opening, packet_id, *wanted, &mut news);
-                    pending.decided = Some(Ok(opening));
-                }
-                Job::Close(pending) => {
-                    let tally = unpictured.get_mut(&packet_id);
-                    let closed = match self.pictures.get(packet_id) {
-                        Some(picture) => Some((picture.close(now), picture.tally())),
-                        None => tally.map(|tally| (tally.close(now), *tally)),
-                    };
-                    pending.decided = Some(closed.ok_or(WriteError::Inconsistent).map(|((closing, first), tally)| {
-                        if first {
-                            *touched = true;
-                            tallies.insert(packet_id, tally);
-                        }
-                        news.push(News::Closed(packet_id));
-                        closing
-                    }));
-                }
-            }
-        }
-
-        changes.tallies = tallies.into_iter().collect();
-        changes.heads = heads
-            .into_values()
-            .filter(|(_, touched)| *touched)
-            .map(|(mut head, _)| {
-                head.version += 1;
-                head
-            })
-            .collect();
-        (changes, news)
-    }
-}
-
-/// What the gate should hear of an opening; where it was wrong, what would have kept it right.
-fn news_of(opening: &Opening, packet_id: PacketId, wanted: Option<u32>, news: &mut Vec<News>) {
-    match opening {
-        Opening::Opened(claim) => {
-            news.push(News::Opened(claim.clone()));
-            let other = wanted.filter(|wanted| *wanted != claim.share_no);
-            news.extend(other.map(|share_no| News::Taken { packet_id, share_no }));
-        }
-        Opening::Already(claim) => news.push(News::Opened(claim.clone())),
-        Opening::Closed => news.push(News::Closed(packet_id)),
-        Opening::Exhausted => news.push(News::Astray(packet_id)),
     }
 }

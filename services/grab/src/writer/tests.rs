@@ -1,253 +1,82 @@
 //! The writer on a store that fails, beside another writer, under load and at a stop.
 
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use async_trait::async_trait;
 use futures::future::join_all;
-use id::{PacketId, Partition, UserId};
-use money::Fen;
-use sea_orm::DbErr;
-use sql::{Error, Result};
-use testkit::Dir;
-use tokio::sync::Semaphore;
+use id::UserId;
 
-use super::{Ports, Width, WriteError, Writer};
+use super::{
+    WriteError,
+    scene::{Fault, PLENTY, Scene, claim_in, race, user},
+};
 use crate::{
     domain::{
-        claim::{Claim, Head, Tally},
-        packet::{Packet, sample},
+        claim::{Claim, Tally},
         picture::Opening,
     },
-    gate::{Timing, local::LocalGate},
-    heads::Heads,
-    store::{Batch, Changes, ClaimStore, LogStore, PacketStore, sql::SqlStore},
+    store::{Changes, LogStore},
 };
-use runtime::Process;
-
-/// What goes wrong with one batch.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    /// The store is away.
-    Begin,
-    /// The commit fails.
-    Refused,
-    /// The commit works, and its answer is lost.
-    AnswerLost,
-    /// Another claim was there.
-    Conflict,
-}
-
-/// A store that can fail, be held up, and count.
-struct Faulty {
-    store: Arc<SqlStore>,
-    faults: Mutex<VecDeque<Fault>>,
-    /// A batch needs one to begin.
-    tickets: Semaphore,
-    commits: Arc<AtomicUsize>,
-}
-
-struct FaultyBatch {
-    batch: Box<dyn Batch>,
-    fault: Option<Fault>,
-    commits: Arc<AtomicUsize>,
-}
-
-fn driver() -> Error {
-    Error::Driver(DbErr::Custom("as told".to_owned()))
-}
-
-#[async_trait]
-impl LogStore for Faulty {
-    async fn heads(&self) -> Result<Vec<Head>> {
-        self.store.heads().await
-    }
-
-    async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Claim>> {
-        self.store.log(partition, after_seq, limit).await
-    }
-
-    async fn begin(&self, partitions: &[Partition]) -> Result<Box<dyn Batch>> {
-        self.tickets.acquire().await.unwrap().forget();
-        let fault = self.faults.lock().unwrap().pop_front();
-        if let Some(Fault::Begin) = fault {
-            return Err(driver());
-        }
-        let batch = self.store.begin(partitions).await?;
-        Ok(Box::new(FaultyBatch {
-            batch,
-            fault,
-            commits: self.commits.clone(),
-        }))
-    }
-}
-
-#[async_trait]
-impl Batch for FaultyBatch {
-    fn heads(&self) -> &[Head] {
-        self.batch.heads()
-    }
-
-    async fn tallies(&self, packet_ids: &[PacketId]) -> Result<HashMap<PacketId, Tally>> {
-        self.batch.tallies(packet_ids).await
-    }
-
-    async fn claims(&self, packet_ids: &[PacketId]) -> Result<Vec<Claim>> {
-        self.batch.claims(packet_ids).await
-    }
-
-    async fn commit(self: Box<Self>, changes: Changes) -> Result<()> {
-        match self.fault {
-            Some(Fault::Refused) => return Err(driver()),
-            Some(Fault::Conflict) => return Err(Error::Conflict(DbErr::Custom("as told".to_owned()))),
-            _ => self.batch.commit(changes).await?,
-        }
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        match self.fault {
-            Some(Fault::AnswerLost) => Err(Error::OutcomeUnknown(DbErr::Custom("as told".to_owned()))),
-            _ => Ok(()),
-        }
-    }
-}
-
-struct Scene {
-    store: Arc<SqlStore>,
-    faulty: Arc<Faulty>,
-    ports: Ports,
-    process: Process,
-    _dir: Dir,
-}
-
-const PLENTY: usize = 1_000_000;
-
-impl Scene {
-    async fn new() -> Self {
-        let dir = Dir::new();
-        let store = Arc::new(SqlStore::open(&dir.sqlite("grab")).await.unwrap());
-        store.fix_partitions(Partition::DEFAULT_COUNT).await.unwrap();
-        let faulty = Arc::new(Faulty {
-            store: store.clone(),
-            faults: Mutex::default(),
-            tickets: Semaphore::new(PLENTY),
-            commits: Arc::default(),
-        });
-        let clock: clock::SharedClock = Arc::new(clock::Manual::new(sample::START));
-        let timing = Timing {
-            voucher_ttl: Duration::from_secs(10),
-            lapse_grace: Duration::from_secs(2),
-        };
-        let ports = Ports {
-            store: faulty.clone(),
-            gate: Arc::new(LocalGate::new(store.clone(), clock.clone(), timing)),
-            heads: Arc::new(Heads::new(store.heads().await.unwrap())),
-            clock,
-        };
-        Self {
-            store,
-            faulty,
-            ports,
-            process: Process::new(),
-            _dir: dir,
-        }
-    }
-
-    fn writer(&self, queue: usize) -> Writer {
-        let width = Width {
-            lanes: 1.try_into().unwrap(),
-            queue: queue.try_into().unwrap(),
-            batch: 500.try_into().unwrap(),
-        };
-        Writer::start(width, &self.ports, &self.process)
-    }
-
-    async fn packet(&self, number: u8, share_count: u32) -> Arc<Packet> {
-        let packet = sample::packet(number, share_count);
-        self.store.keep(packet.promise(), packet.partition()).await.unwrap();
-        packet
-    }
-
-    fn fail(&self, faults: &[Fault]) {
-        self.faulty.faults.lock().unwrap().extend(faults);
-    }
-
-    fn commits(&self) -> usize {
-        self.faulty.commits.load(Ordering::Relaxed)
-    }
-
-    /// What SQL says of a packet, checked against itself.
-    async fn claims(&self, packet: &Packet) -> Vec<Claim> {
-        let (tally, claims) = self.store.history(packet.id()).await.unwrap();
-        let shares: BTreeSet<u32> = claims.iter().map(|claim| claim.share_no).collect();
-        let sum = Fen::checked_sum(claims.iter().map(|claim| claim.amount_fen)).unwrap();
-        assert_eq!(shares.len(), claims.len(), "CLAIM-1");
-        assert_eq!((tally.opened_count as usize, tally.opened_fen), (claims.len(), sum));
-        let log = self.store.log(packet.partition(), 0, 100_000).await.unwrap();
-        assert!(
-            log.iter()
-                .map(|claim| claim.seq)
-                .eq(1..=i64::try_from(log.len()).unwrap()),
-            "LOG-1"
-        );
-        claims
-    }
-}
-
-fn user(number: usize) -> UserId {
-    format!("u{number}").parse().unwrap()
-}
-
-fn claim_in(opening: Opening) -> Claim {
-    match opening {
-        Opening::Opened(claim) | Opening::Already(claim) => claim,
-        other => panic!("no claim: {other:?}"),
-    }
-}
 
 #[tokio::test]
-async fn a_failed_commit_is_unavailable_and_the_next_try_is_right() {
+async fn a_passing_failure_is_tried_again_and_nobody_hears_of_it() {
     for faults in [
         [Fault::Begin].as_slice(),
         &[Fault::Refused],
         &[Fault::AnswerLost],
-        &[Fault::Conflict, Fault::Conflict],
+        &[Fault::Conflict, Fault::Contended],
         &[Fault::Refused, Fault::AnswerLost, Fault::Begin],
     ] {
         let scene = Scene::new().await;
         let (packet, writer) = (scene.packet(1, 3).await, scene.writer(100));
         writer.open(&packet, &user(0), Some(0)).await.unwrap();
         scene.fail(faults);
-        let failures = faults
-            .iter()
-            .filter(|fault| !matches!(fault, Fault::Conflict))
-            .count()
-            .max(1);
-        for _ in 0..failures {
-            let answer = writer.open(&packet, &user(1), Some(1)).await;
-            assert_eq!(answer, Err(WriteError::Unavailable), "{faults:?}");
-        }
-        let claim = claim_in(writer.open(&packet, &user(1), Some(1)).await.unwrap());
+        let answer = writer.open(&packet, &user(1), Some(1)).await.unwrap();
+        assert!(matches!(answer, Opening::Opened(_)), "{faults:?}: {answer:?}");
+        let claim = claim_in(answer);
         assert_eq!((claim.share_no, claim.seq), (1, 2), "{faults:?}");
+        assert_eq!(claim_in(writer.open(&packet, &user(1), None).await.unwrap()), claim);
         let claims = scene.claims(&packet).await;
         assert_eq!((claims.len(), &claims[1]), (2, &claim), "{faults:?}");
+        let head = scene
+            .ports
+            .heads
+            .follow(packet.partition())
+            .unwrap()
+            .borrow()
+            .last_seq();
+        assert_eq!(head, 2, "followers hear of it, {faults:?}");
     }
 }
 
 #[tokio::test]
-async fn a_conflict_is_tried_again_once() {
+async fn a_store_that_is_away_is_waited_for_once() {
     let scene = Scene::new().await;
     let (packet, writer) = (scene.packet(1, 3).await, scene.writer(100));
-    scene.fail(&[Fault::Conflict]);
-    assert!(matches!(
-        writer.open(&packet, &user(1), None).await,
-        Ok(Opening::Opened(_))
-    ));
-    assert_eq!(scene.claims(&packet).await.len(), 1);
+    scene.fail(&[Fault::Begin; 1_000]);
+    let away = Err(WriteError::Unavailable);
+    assert_eq!(writer.open(&packet, &user(1), Some(1)).await, away);
+    let left = scene.faults_left();
+    assert_eq!(writer.open(&packet, &user(1), Some(1)).await, away);
+    assert_eq!(scene.faults_left(), left - 1, "known to be away");
+    scene.mend();
+    writer.open(&packet, &user(1), Some(1)).await.unwrap();
+    scene.fail(&[Fault::Begin]);
+    writer.open(&packet, &user(2), Some(2)).await.unwrap();
+    assert_eq!(scene.claims(&packet).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_for_until_nobody_waits() {
+    let scene = Scene::new().await;
+    let (packet, writer) = (scene.packet(1, 3).await, scene.writer(100));
+    scene.fail(&[Fault::AnswerLost]);
+    scene.fail(&[Fault::Begin; 10_000]);
+    let late = user(1);
+    let open = tokio::time::timeout(Duration::from_secs(2), writer.open(&packet, &late, None));
+    assert!(open.await.is_err(), "an answer that nobody can know");
+    scene.mend();
+    let claim = claim_in(writer.open(&packet, &late, None).await.unwrap());
+    assert_eq!(scene.claims(&packet).await, [claim]);
 }
 
 #[tokio::test]
@@ -256,9 +85,9 @@ async fn a_lost_answer_to_a_close_is_found_again() {
     let (packet, writer) = (scene.packet(1, 3).await, scene.writer(100));
     writer.open(&packet, &user(1), None).await.unwrap();
     scene.fail(&[Fault::AnswerLost]);
-    assert_eq!(writer.close(&packet).await, Err(WriteError::Unavailable));
     let closing = writer.close(&packet).await.unwrap();
     assert_eq!(closing.opened_count, 1);
+    assert_eq!(scene.commits(), 2, "closed once");
     assert_eq!(writer.close(&packet).await, Ok(closing));
     assert_eq!(writer.open(&packet, &user(2), None).await, Ok(Opening::Closed));
 }
@@ -329,7 +158,8 @@ async fn an_inconsistent_packet_fails_alone() {
     let batch = scene.store.begin(&[bad.partition()]).await.unwrap();
     let tally = Tally {
         opened_count: 1,
-        ..Tally::default()
+        opened_fen: money::Fen::new(1),
+        close_time: None,
     };
     let changes = Changes {
         heads: batch.heads().to_vec(),
@@ -362,39 +192,30 @@ async fn a_writer_sees_what_another_wrote_since() {
     assert_eq!(writers[1].close(&packet).await, Ok(closing));
 }
 
+#[tokio::test]
+async fn what_others_wrote_is_followed_and_not_read_from_the_beginning() {
+    let scene = Scene::new().await;
+    let (packet, beside) = (scene.packet(1, 50).await, scene.packet_in_partition_of(1, 50).await);
+    let writers = [scene.writer(10), scene.writer(10)];
+    for n in 0..40 {
+        let packet = if n % 4 < 2 { &packet } else { &beside };
+        writers[n % 2].open(packet, &user(n), None).await.unwrap();
+    }
+    assert_eq!(
+        scene.claims(&packet).await.len() + scene.claims(&beside).await.len(),
+        40
+    );
+    let painted = scene.counts().painted.load(Ordering::Relaxed);
+    assert!(painted <= 4, "each packet once by each writer, not {painted}");
+    let followed = scene.counts().followed.load(Ordering::Relaxed);
+    assert!((36..40).contains(&followed), "{followed}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_writers_of_one_partition_never_trust_an_old_picture() {
     let scene = Scene::new().await;
-    let packet = scene.packet(1, 60).await;
     let writers = [scene.writer(1_000), scene.writer(1_000), scene.writer(1_000)];
-    // Every writer is told to take the same shares, and every user asks two of them.
-    let opens = (0..300).map(|n| {
-        let (writer, packet) = (writers[n % 3].clone(), packet.clone());
-        async move {
-            writer
-                .open(&packet, &user(n % 100), u32::try_from(n % 60).ok())
-                .await
-                .unwrap()
-        }
-    });
-    let openings = join_all(opens).await;
-    let mut by_user: HashMap<UserId, BTreeSet<u32>> = HashMap::new();
-    for opening in openings {
-        match opening {
-            Opening::Opened(claim) | Opening::Already(claim) => {
-                by_user.entry(claim.user_id).or_default().insert(claim.share_no);
-            }
-            Opening::Exhausted => {}
-            Opening::Closed => panic!("nobody closed it"),
-        }
-    }
-    assert!(
-        by_user.values().all(|shares| shares.len() == 1),
-        "a user was told of two shares"
-    );
-    let claims = scene.claims(&packet).await;
-    assert_eq!((claims.len(), by_user.len()), (60, 60));
-    assert_eq!(claims.iter().filter(|claim| claim.luckiest).count(), 1);
+    race(&scene, &scene.packet(1, 60).await, &writers).await;
 }
 
 #[tokio::test]

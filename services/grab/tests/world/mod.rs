@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::{
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
@@ -29,10 +30,11 @@ use tonic::{Request, Response, Status};
 pub type Client = GrabServiceClient<Channel>;
 
 /// Knows every user whose name does not start with `ghost`; the members of any group are those whose name starts with
-/// `m`, but group `nowhere` does not exist.
+/// `m`, until they leave, but group `nowhere` does not exist.
 #[derive(Clone, Default)]
 pub struct FakeAccount {
     pub away: Arc<AtomicBool>,
+    pub left: Arc<Mutex<HashSet<String>>>,
 }
 
 impl FakeAccount {
@@ -99,7 +101,8 @@ fake! {
                 return Err(status::not_found("group", "nowhere"));
             }
             let mut member_ids = request.user_ids;
-            member_ids.retain(|user_id| user_id.starts_with('m'));
+            let left = self.left.lock().unwrap();
+            member_ids.retain(|user_id| user_id.starts_with('m') && !left.contains(user_id));
             Ok(Response::new(account::CheckMembersResponse { member_ids }))
         }
     } and not {
@@ -114,13 +117,14 @@ fake! {
 /// One running grab service.
 pub struct Instance {
     pub client: Client,
+    pub channel: Channel,
     process: Process,
 }
 
 impl Instance {
     /// Stops it and waits until everything is written.
     pub async fn stop(self) {
-        drop(self.client);
+        drop((self.client, self.channel));
         assert!(self.process.stop(Duration::from_secs(10)).await, "it did not drain");
     }
 
@@ -164,6 +168,14 @@ impl World {
         }
     }
 
+    /// Keeps the store on these databases, and brings them up to date.
+    pub async fn move_to(&mut self, database_url: String) {
+        self.settings.database_url = database_url;
+        let mut faults = Faults::default();
+        let config = Grab::check(&self.settings, &mut faults);
+        Grab::migrate(faults.finish(config).unwrap()).await.unwrap();
+    }
+
     /// Starts an instance; several share one store.
     pub async fn start(&self) -> Instance {
         self.try_start().await.unwrap()
@@ -174,8 +186,10 @@ impl World {
         let config = Grab::check(&self.settings, &mut faults);
         let process = Process::new();
         let address = Grab::start(faults.finish(config)?, &process).await?;
+        let channel = testkit::channel(address);
         Ok(Instance {
-            client: GrabServiceClient::new(testkit::channel(address)),
+            client: GrabServiceClient::new(channel.clone()),
+            channel,
             process,
         })
     }

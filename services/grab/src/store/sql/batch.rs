@@ -8,15 +8,15 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType, OnConflict},
 };
-use sql::{Error, Result, Transaction};
+use sql::{Result, Transaction};
 
 use super::{
     entity::{claim, head, tally},
-    find_tallies, into_claims, row,
+    heads_of, row,
 };
 use crate::{
     domain::claim::{Claim, Head, Tally},
-    store::{Batch, Changes},
+    store::{Batch, Changes, Missed},
 };
 
 /// Rows of one INSERT: nine variables each, and SQLite binds at most 32,766.
@@ -31,14 +31,11 @@ impl SqlBatch {
     /// Locks the heads in order of partition, so that no two batches wait for each other in a circle.
     pub async fn lock(transaction: Transaction, partitions: &[Partition]) -> Result<Self> {
         let rows = head::Entity::find()
-            .filter(head::Column::PartitionNo.is_in(partitions.iter().copied().map(row::partition_no)))
+            .filter(heads_of(partitions))
             .order_by_asc(head::Column::PartitionNo)
             .lock(LockType::Update)
             .all(transaction.as_ref())
             .await?;
-        if rows.len() != partitions.len() {
-            return Err(Error::inconsistent("a partition has no head"));
-        }
         let heads = rows.iter().map(row::from_head).collect::<Result<_>>()?;
         Ok(Self { transaction, heads })
     }
@@ -50,8 +47,30 @@ impl Batch for SqlBatch {
         &self.heads
     }
 
+    async fn log(&self, missed: &[Missed]) -> Result<Vec<Claim>> {
+        let behind = missed.iter().map(|missed| {
+            Condition::all()
+                .add(claim::Column::PartitionNo.eq(row::partition_no(missed.partition)))
+                .add(claim::Column::Seq.gt(missed.after_seq))
+        });
+        let rows = claim::Entity::find()
+            .filter(behind.fold(Condition::any(), Condition::add))
+            .order_by_asc(claim::Column::PartitionNo)
+            .order_by_asc(claim::Column::Seq)
+            .all(self.transaction.as_ref())
+            .await?;
+        Ok(readable(rows.into_iter().map(row::from_claim)).collect())
+    }
+
     async fn tallies(&self, packet_ids: &[PacketId]) -> Result<HashMap<PacketId, Tally>> {
-        find_tallies(self.transaction.as_ref(), packet_ids).await
+        let rows = tally::Entity::find()
+            .filter(tally::Column::PacketId.is_in(packet_ids.iter().map(PacketId::as_uuid)))
+            .all(self.transaction.as_ref())
+            .await?;
+        let tallies = rows
+            .iter()
+            .map(|tally| Ok((tally.packet_id.into(), row::from_tally(tally)?)));
+        Ok(readable(tallies).collect())
     }
 
     async fn claims(&self, packet_ids: &[PacketId]) -> Result<Vec<Claim>> {
@@ -59,7 +78,7 @@ impl Batch for SqlBatch {
             .filter(claim::Column::PacketId.is_in(packet_ids.iter().map(PacketId::as_uuid)))
             .all(self.transaction.as_ref())
             .await?;
-        into_claims(rows)
+        Ok(readable(rows.into_iter().map(row::from_claim)).collect())
     }
 
     async fn commit(self: Box<Self>, changes: Changes) -> Result<()> {
@@ -109,4 +128,12 @@ impl Batch for SqlBatch {
             .await?;
         self.transaction.commit().await
     }
+}
+
+/// What can be read; the rest is told to whoever operates this.
+fn readable<T>(rows: impl Iterator<Item = Result<T>>) -> impl Iterator<Item = T> {
+    rows.filter_map(|row| {
+        row.inspect_err(|fault| tracing::error!(%fault, "a row is left out"))
+            .ok()
+    })
 }

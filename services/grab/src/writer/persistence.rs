@@ -1,0 +1,104 @@
+//! How long a lane tries one batch.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use sql::Error;
+use tokio::time::Instant;
+
+/// The pauses between tries double from here to there, with jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// A passing failure: a session that the server cut off, a claim that was written past the fence.
+const PASSING: Duration = Duration::from_secs(1);
+/// Another writer in the way. Each wait for its lock may take the longest time that a statement may.
+const CONTENDED: Duration = Duration::from_secs(15);
+/// An outcome that nobody knows. Who asked should hear of the claim that may be theirs; when their own time is over they
+/// are gone, and with the last of them the batch. This is for callers without a deadline.
+const UNKNOWN: Duration = Duration::from_secs(30);
+
+/// Says after each failure whether to try again.
+pub struct Persistence {
+    began: Instant,
+    pauses: ExponentialBackoff,
+    /// Whether the store was away before this batch, so that waiting for it is no use.
+    away: bool,
+    /// Whether some try may have committed.
+    unknown: bool,
+}
+
+impl Persistence {
+    /// For a batch that begins now.
+    pub fn new(away: bool) -> Self {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
+            .without_max_times()
+            .with_jitter();
+        Self {
+            began: Instant::now(),
+            pauses: pauses.build(),
+            away,
+            unknown: false,
+        }
+    }
+
+    /// How long to wait before the batch is tried again; `None`: not at all. Every try repeats the same opens, which is safe
+    /// whatever became of those before.
+    pub fn pause_after(&mut self, fault: &Error) -> Option<Duration> {
+        self.unknown |= matches!(fault, Error::OutcomeUnknown(_));
+        let patience = match fault {
+            Error::Inconsistent(_) => Duration::ZERO,
+            _ if self.unknown => UNKNOWN,
+            Error::Contended(_) => CONTENDED,
+            Error::Driver(_) if self.away => Duration::ZERO,
+            Error::Driver(_) | Error::Conflict(_) | Error::OutcomeUnknown(_) => PASSING,
+        };
+        let pause = self.pauses.next()?;
+        (self.began.elapsed() < patience).then_some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sea_orm::DbErr;
+
+    fn fault() -> DbErr {
+        DbErr::Custom("as told".to_owned())
+    }
+
+    /// How long a batch is tried that always fails the same way.
+    async fn tried(mut persistence: Persistence, fault: Error) -> Duration {
+        let began = Instant::now();
+        while let Some(pause) = persistence.pause_after(&fault) {
+            assert!(pause <= LONGEST_PAUSE * 2, "{pause:?}"); // the jitter adds up to as much again
+            tokio::time::sleep(pause).await;
+        }
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_failure_has_its_time() {
+        let table = [
+            (false, Error::Driver(fault()), PASSING),
+            (true, Error::Driver(fault()), Duration::ZERO),
+            (true, Error::Conflict(fault()), PASSING),
+            (true, Error::Contended(fault()), CONTENDED),
+            (true, Error::OutcomeUnknown(fault()), UNKNOWN),
+            (false, Error::inconsistent("x"), Duration::ZERO),
+        ];
+        for (away, fault, patience) in table {
+            let text = fault.to_string();
+            let tried = tried(Persistence::new(away), fault).await;
+            assert!(
+                (patience..=patience + LONGEST_PAUSE * 2).contains(&tried),
+                "{text}: {tried:?}"
+            );
+        }
+        let mut persistence = Persistence::new(true);
+        persistence.pause_after(&Error::OutcomeUnknown(fault())).unwrap();
+        let tried = tried(persistence, Error::Driver(fault())).await;
+        assert!(tried >= UNKNOWN, "it is open still: {tried:?}");
+    }
+}
