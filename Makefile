@@ -22,9 +22,17 @@ help: ## Say what each target does
 run: ## Start the whole mesh on SQLite with demo users (Ctrl-C stops it; DATA=dir keeps it elsewhere)
 	cargo run --release --package hongbao -- up --data-dir $(DATA) --demo-users
 
+.PHONY: mesh
+mesh: ## Start every service as a process of its own on ENGINES=redis,postgres (redis-cluster, mysql, sqlite); needs `make deps`
+	cargo build --release --bins
+	cargo run --release --package hongbao -- mesh --engines $(or $(ENGINES),redis,postgres) --data-dir $(DATA)/mesh --demo-users
+
 .PHONY: demo
-demo: ## Play five packets on a mesh of its own and reconcile
-	cargo run --release --package hongbao -- demo
+demo: ## Play five packets on a mesh of its own and reconcile; with ENGINES=… as for mesh on such a mesh
+ifdef ENGINES
+	cargo build --release --bins
+endif
+	cargo run --release --package hongbao -- demo $(if $(ENGINES),--engines $(ENGINES))
 
 .PHONY: test
 test: deps ## Run every test
@@ -40,5 +48,5 @@ lint: deps ## Check formatting, lints, protos, documentation and the dependency 
 	cargo deny --all-features check bans licenses sources
 
 .PHONY: deps
-deps: ## Install what tests and lints need and this machine lacks
+deps: ## Install what tests, lints and the mesh need and this machine lacks
 	@.ci/deps '$(TOOLS)' '$(NEXTEST_VERSION)' '$(DENY_VERSION)' '$(GRPCURL_VERSION)' '$(BUF_VERSION)'

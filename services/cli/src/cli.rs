@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 use id::UserId;
 
-use crate::{command, demo, up};
+use crate::{command, demo, mesh, up};
 
-/// Red packets: the whole mesh in one process, and a client for it
+/// Red packets: the whole mesh in one process or in many, and a client for it
 #[derive(Debug, Parser)]
 #[command(name = "hongbao", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   hongbao demo                          see everything at once
   hongbao up --demo-users               a mesh with alice, bob, carol and dave, on 127.0.0.1:8080
+  hongbao mesh --demo-users             the same as many processes, on Redis and PostgreSQL
   hongbao send 100.00 --as alice --shares 4 --to-group friends --greeting 恭喜发财
   hongbao grab PACKET --as bob --open   grab a share and see what is in it
   hongbao show PACKET --as bob          who got what
@@ -59,6 +60,8 @@ pub struct Caller {
 pub enum Command {
     /// Run the whole mesh in this process, until Ctrl-C
     Up(up::Options),
+    /// Run every service as a process of its own on real engines, until Ctrl-C
+    Mesh(mesh::Options),
     /// Play a demonstration on a mesh of its own and prove that the books are right
     Demo(demo::Options),
     /// Everything that calls a gateway.

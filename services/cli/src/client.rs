@@ -68,7 +68,7 @@ impl Client {
     /// A caller of the gateway at `url` that nobody is yet. Connects with the first call.
     pub fn new(url: &str) -> Result<Self, Failure> {
         let mut faults = Faults::default();
-        let endpoint = faults.endpoint("gateway", url);
+        let endpoint = faults.endpoints("gateway", url);
         let endpoint = faults.finish(endpoint).map_err(|_| {
             Failure::Usage(format!(
                 "--gateway `{url}`: must be an address such as http://127.0.0.1:8080"

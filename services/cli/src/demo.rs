@@ -1,5 +1,7 @@
 //! `hongbao demo`: a mesh of its own in a temporary directory, five packets, and the proof that the books are right.
 //!
+//! The mesh is one process on SQLite or, with `--engines`, many processes on real engines.
+//!
 //! Everything goes through the gateway's gRPC API, as the users would. Nothing sleeps for a fixed time: each step waits
 //! for what it needs, up to a deadline.
 //!
@@ -11,7 +13,7 @@ pub mod act;
 pub mod cast;
 pub mod proof;
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::Args;
 use runtime::telemetry::Format;
@@ -20,7 +22,8 @@ use tokio::time::Instant;
 use crate::{
     client::Client,
     failure::Failure,
-    show::{self, View, line},
+    mesh::{self, Choice, Layout},
+    show::{View, line, operation::Reconciled},
     up::{self, Mesh, MeshOptions},
 };
 
@@ -32,6 +35,9 @@ use cast::Cast;
     after_help = "Its last line is `reconciled: 0 differences` (exit code 0), or it says what differs (exit code 1)."
 )]
 pub struct Options {
+    /// Play on a mesh of processes on these engines instead of one process on SQLite; named as for `hongbao mesh`
+    #[arg(long, value_name = "ENGINES")]
+    pub engines: Option<Choice>,
     /// What to log, in the syntax of `RUST_LOG`
     #[arg(long, value_name = "FILTER", default_value = "error")]
     pub log: String,
@@ -48,25 +54,10 @@ const LOOK_PAUSE: Duration = Duration::from_millis(5);
 pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
     up::log(&options.log, Format::Text)?;
     let dir = tempfile::tempdir()?;
-    let began = Instant::now();
-    let mesh = Mesh::start(&MeshOptions::free(dir.path(), SWEEP_INTERVAL)).await?;
-    line(&format!(
-        "five services on SQLite in {}, up in {} ms; the gateway is at {}",
-        dir.path().display(),
-        began.elapsed().as_millis(),
-        mesh.addresses().gateway
-    ))?;
-
-    let client = Client::new(&mesh.addresses().gateway_url())?;
-    let played = tokio::select! {
-        played = play(&client) => played,
-        service = mesh.failed() => Err(Failure::new(format!("the {service} service stopped by itself"))),
+    let books = match options.engines {
+        None => on_one_process(dir.path()).await?,
+        Some(engines) => on_many_processes(engines, dir.path()).await?,
     };
-    let drained = mesh.stop().await;
-    let books = played?;
-    if !drained {
-        return Err(Failure::new("the mesh did not stop in time"));
-    }
     line(&books.human())?;
     Ok(if books.differences.is_empty() {
         ExitCode::SUCCESS
@@ -75,8 +66,56 @@ pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
     })
 }
 
+async fn on_one_process(dir: &Path) -> Result<Reconciled, Failure> {
+    let began = Instant::now();
+    let mesh = Mesh::start(&MeshOptions::free(dir, SWEEP_INTERVAL)).await?;
+    line(&format!(
+        "five services on SQLite in {}, up in {} ms; the gateway is at {}",
+        dir.display(),
+        began.elapsed().as_millis(),
+        mesh.addresses().gateway
+    ))?;
+    let client = Client::new(&mesh.addresses().gateway_url())?;
+    let played = tokio::select! {
+        played = play(&client) => played,
+        service = mesh.failed() => Err(Failure::new(format!("the {service} service stopped by itself"))),
+    };
+    if mesh.stop().await {
+        played
+    } else {
+        played.and(Err(late()))
+    }
+}
+
+async fn on_many_processes(engines: Choice, dir: &Path) -> Result<Reconciled, Failure> {
+    let began = Instant::now();
+    let layout = Layout::free(engines, dir).set("packet", "sweep_interval", SWEEP_INTERVAL);
+    let mut mesh = mesh::Mesh::start(&layout).await?;
+    line(&format!(
+        "{} processes of five services on {engines} in {}, up in {} ms; the gateway is at {}",
+        mesh.members().len(),
+        dir.display(),
+        began.elapsed().as_millis(),
+        mesh.gateway()
+    ))?;
+    let client = Client::new(&mesh.gateway_url())?;
+    let played = tokio::select! {
+        played = play(&client) => played,
+        death = mesh.death() => Err(Failure::new(death)),
+    };
+    if mesh.stop().await {
+        played
+    } else {
+        played.and(Err(late()))
+    }
+}
+
+fn late() -> Failure {
+    Failure::new("the mesh did not stop in time")
+}
+
 /// The acts, then the proof; gives what reconciliation found.
-async fn play(client: &Client) -> Result<show::operation::Reconciled, Failure> {
+async fn play(client: &Client) -> Result<Reconciled, Failure> {
     let cast = Cast::gather(client).await?;
     let before = cast.balances().await?;
 

@@ -1,4 +1,4 @@
-//! `hongbao`: the whole mesh in one process, and a client for it.
+//! `hongbao`: the whole mesh in one process or in many, and a client for it.
 //!
 //! Owns nothing durable itself: [`up`] starts the five services on the embedded default, each on its own loopback port
 //! and talking real gRPC to the others; every other command is a client of the gateway. This is the one crate that may
@@ -12,6 +12,7 @@
 //! - [`show`]: what commands print; one structure is both the table and the JSON document.
 //! - [`failure`]: everything that ends a command early, in one line.
 //! - [`up`]: [`up::Mesh`] (start, stop) and the command around it.
+//! - [`mesh`]: every service as a process of its own, on real engines.
 //! - [`demo`]: what `hongbao demo` plays.
 
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod client;
 pub mod command;
 pub mod demo;
 pub mod failure;
+pub mod mesh;
 pub mod show;
 pub mod up;
 
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match command {
             Command::Up(options) => up::run(&options).await,
+            Command::Mesh(options) => mesh::run(&options).await,
             Command::Demo(options) => demo::run(&options).await,
             Command::Client(command) => command::run(command, &caller).await,
         }

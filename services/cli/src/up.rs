@@ -20,6 +20,7 @@ use std::{
 
 use clap::Args;
 use runtime::telemetry::{self, Format};
+use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{client::Client, failure::Failure, show};
@@ -104,7 +105,7 @@ pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 /// Exit code of a program that a signal ended, by the shells' convention: 128 and SIGINT.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Starts everything that was asked for and says so.
 async fn serve(options: &Options) -> Result<Mesh, Failure> {
@@ -122,21 +123,22 @@ async fn serve(options: &Options) -> Result<Mesh, Failure> {
 }
 
 /// Whole or not at all: who waits for the file may read it at any moment.
-fn write_ready(path: &Path, addresses: &Addresses) -> io::Result<()> {
+pub(crate) fn write_ready(path: &Path, ready: &impl Serialize) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
-    fs::write(&unfinished, serde_json::to_vec(addresses)?)?;
+    fs::write(&unfinished, serde_json::to_vec(ready)?)?;
     fs::rename(&unfinished, path)
 }
 
 /// SIGINT and SIGTERM.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// From here on, none ends the process by itself.
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -144,7 +146,7 @@ impl Signals {
     }
 
     /// Resolves at the next of them.
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

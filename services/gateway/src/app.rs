@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use cache::Shared;
 use proto::gateway::v1::{
     group_service_server::GroupServiceServer, operation_service_server::OperationServiceServer,
     record_service_server::RecordServiceServer, red_packet_service_server::RedPacketServiceServer,
@@ -35,6 +36,12 @@ impl runtime::Service for Gateway {
         &config.server
     }
 
+    const HAS_STORE: bool = false;
+
+    async fn migrate(_: Config) -> anyhow::Result<()> {
+        Ok(()) // there is nothing to migrate
+    }
+
     async fn start(config: Config, process: &Process) -> anyhow::Result<SocketAddr> {
         let server = Server::bind(&config.server).await?;
         let address = server.local_addr()?;
@@ -47,9 +54,10 @@ impl runtime::Service for Gateway {
             ("grab", grab.clone()),
             ("transfer", transfer.clone()),
         ]);
+        let shared = Shared::open(config.redis.as_ref()).await?;
         let peers = Peers {
-            account: Accounts::new(account),
-            packet: Packets::new(packet),
+            account: Accounts::new(account, shared.as_ref()),
+            packet: Packets::new(packet, shared.as_ref()),
             grab: Grabs::new(grab),
             transfer: Transfers::new(transfer),
         };

@@ -47,11 +47,11 @@ pub fn is_told(caller: &Caller, state: State, terms: &Terms) -> bool {
 }
 
 /// Lets `caller` look at the packet with these terms, or says `PERMISSION_DENIED` (reason `NOT_IN_AUDIENCE`). Asks
-/// account only where it depends on a group.
+/// account only where it depends on a group, and where it was not asked a moment ago.
 pub async fn admit(accounts: &Accounts, caller: &Caller, terms: &Terms) -> Result<(), Status> {
     let inside = match standing(caller, terms) {
         Standing::Inside => true,
-        Standing::InsideIfMember(group) => accounts.is_member(group, &caller.user_id).await?,
+        Standing::InsideIfMember(group) => accounts.was_member(group, &caller.user_id).await?,
         Standing::Outside => false,
     };
     if inside {

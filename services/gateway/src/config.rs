@@ -1,10 +1,11 @@
 //! Settings of the gateway.
 
+use resp::{RedisConfig, settings::RedisSettings};
 use runtime::{
     Faults,
+    client::Endpoints,
     config::{ServerConfig, ServerSettings},
 };
-use tonic::transport::Endpoint;
 
 /// Settings as text.
 #[derive(Clone, Debug, clap::Args)]
@@ -12,18 +13,21 @@ pub struct Settings {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerSettings,
-    /// Address of the account service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    /// Address of the account service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50051")]
     pub account_url: String,
-    /// Address of the packet service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50052")]
+    /// Address of the packet service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50052")]
     pub packet_url: String,
-    /// Address of the grab service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50053")]
+    /// Address of the grab service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50053")]
     pub grab_url: String,
-    /// Address of the transfer service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50054")]
+    /// Address of the transfer service, or of each of its instances with commas between them
+    #[arg(long, value_name = "URLS", default_value = "http://127.0.0.1:50054")]
     pub transfer_url: String,
+    /// The Redis of caches.
+    #[command(flatten)]
+    pub redis: RedisSettings,
     /// Whether to believe every caller's word for who it is: true or false. Never true where strangers can connect
     #[arg(long, value_name = "BOOL", default_value = "false")]
     pub development: String,
@@ -35,13 +39,15 @@ pub struct Config {
     /// What every server is told.
     pub server: ServerConfig,
     /// Where the account service is.
-    pub account: Endpoint,
+    pub account: Endpoints,
     /// Where the packet service is.
-    pub packet: Endpoint,
+    pub packet: Endpoints,
     /// Where the grab service is.
-    pub grab: Endpoint,
+    pub grab: Endpoints,
     /// Where the transfer service is.
-    pub transfer: Endpoint,
+    pub transfer: Endpoints,
+    /// Where caches share what they know with other processes.
+    pub redis: Option<RedisConfig>,
     /// Whether the metadata keys of [`crate::identity::Plain`] are believed.
     pub development: bool,
 }
@@ -50,10 +56,11 @@ impl Settings {
     /// The settings, understood; every fault is noted.
     pub fn check(&self, faults: &mut Faults) -> Option<Config> {
         let server = self.server.check(faults);
-        let account = faults.endpoint("account_url", &self.account_url);
-        let packet = faults.endpoint("packet_url", &self.packet_url);
-        let grab = faults.endpoint("grab_url", &self.grab_url);
-        let transfer = faults.endpoint("transfer_url", &self.transfer_url);
+        let account = faults.endpoints("account_url", &self.account_url);
+        let packet = faults.endpoints("packet_url", &self.packet_url);
+        let grab = faults.endpoints("grab_url", &self.grab_url);
+        let transfer = faults.endpoints("transfer_url", &self.transfer_url);
+        let redis = self.redis.check(faults);
         let development = faults.parse("development", &self.development);
         Some(Config {
             server: server?,
@@ -61,6 +68,7 @@ impl Settings {
             packet: packet?,
             grab: grab?,
             transfer: transfer?,
+            redis: redis?,
             development: development?,
         })
     }
@@ -76,7 +84,7 @@ mod tests {
         let config = runtime::config::defaults::<Settings>().check(&mut faults);
         let config = faults.finish(config).unwrap();
         assert!(!config.development);
-        assert_eq!(config.transfer.uri(), "http://127.0.0.1:50054/");
+        assert_eq!(config.transfer.to_string(), "http://127.0.0.1:50054/");
     }
 
     #[test]

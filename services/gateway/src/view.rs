@@ -5,12 +5,15 @@
 //! | view | round trips |
 //! |---|---|
 //! | [`wallet`] | (account: wallet, account: user) |
-//! | [`packet`], [`claims`] | (packet: get, grab: claims) → (account: member?, account: names) |
-//! | [`watch`] | packet: get → account: member? → grab: watch |
+//! | [`packet`] | (packet: get, grab: claims) → (account: member? *, account: names *) |
+//! | [`claims`] | (packet: terms *, grab: claims) → (account: member? *, account: names *) |
+//! | [`watch`] | packet: terms * → account: member? * → grab: watch |
 //! | [`sent`] | packet: list → grab: progress |
-//! | [`received`] | grab: claims → account: names |
+//! | [`received`] | grab: claims → account: names * |
 //! | [`group`] | (account: member?, account: group, account: members) |
-//! | [`group_packets`] | (account: member?, packet: list) → account: names |
+//! | [`group_packets`] | (account: member?, packet: list) → account: names * |
+//!
+//! What has a star is remembered, and asked for only now and then: see [`cache`].
 //!
 //! Where a caller turns out not to be allowed, what was fetched meanwhile is dropped unseen.
 
@@ -23,7 +26,8 @@ use proto::{
         ListSentResponse,
     },
     grab::{self, v1::Claim},
-    packet::v1::{ListPacketsRequest, Packet, list_packets_request::Of},
+    packet::v1::{ListPacketsRequest, State, list_packets_request::Of},
+    terms::v1::Terms,
 };
 use tonic::Status;
 
@@ -57,7 +61,10 @@ pub async fn packet(peers: &Peers, caller: &Caller, packet_id: &str) -> Result<G
 
     let terms = terms(&packet)?;
     let concerned = user_ids(&page.claims).chain([&terms.sender_id]).cloned().collect();
-    let ((), display_names) = tokio::try_join!(admit(peers, caller, &packet), peers.account.display_names(concerned),)?;
+    let ((), display_names) = tokio::try_join!(
+        admit(peers, caller, packet.state(), terms),
+        peers.account.display_names(concerned),
+    )?;
 
     if packet.seed.is_empty()
         && let Some(progress) = &page.progress
@@ -80,11 +87,14 @@ pub async fn claims(peers: &Peers, caller: &Caller, request: ListClaimsRequest) 
         page_size: request.page_size,
         page_token: request.page_token,
     };
-    let (packet, page) = tokio::try_join!(peers.packet.get(&request.packet_id), peers.grab.claims(page))?;
+    let ((state, terms), page) = tokio::try_join!(peers.packet.terms(&request.packet_id), peers.grab.claims(page))?;
     let page = page.unwrap_or_default();
 
     let concerned = user_ids(&page.claims).cloned().collect();
-    let ((), display_names) = tokio::try_join!(admit(peers, caller, &packet), peers.account.display_names(concerned),)?;
+    let ((), display_names) = tokio::try_join!(
+        admit(peers, caller, state, &terms),
+        peers.account.display_names(concerned),
+    )?;
     Ok(ListClaimsResponse {
         claims: page.claims,
         display_names,
@@ -94,8 +104,8 @@ pub async fn claims(peers: &Peers, caller: &Caller, request: ListClaimsRequest) 
 
 /// The feed of a packet. `FAILED_PRECONDITION` (reason `PACKET_NOT_ACTIVE`) where nothing can happen to it yet, or ever.
 pub async fn watch(peers: &Peers, caller: &Caller, packet_id: &str) -> Result<Feed, Status> {
-    let packet = peers.packet.get(packet_id).await?;
-    admit(peers, caller, &packet).await?;
+    let (state, terms) = peers.packet.terms(packet_id).await?;
+    admit(peers, caller, state, &terms).await?;
     peers.grab.watch(packet_id).await?.ok_or_else(|| {
         status::precondition(
             "PACKET_NOT_ACTIVE",
@@ -216,10 +226,10 @@ pub async fn owns_group(peers: &Peers, user: &UserId, group_id: &str) -> Result<
     ))
 }
 
-/// Lets `caller` look at `packet`: `NOT_FOUND` where it is not told of it, `PERMISSION_DENIED` where it is for others.
-async fn admit(peers: &Peers, caller: &Caller, packet: &Packet) -> Result<(), Status> {
-    let terms = terms(packet)?;
-    if !audience::is_told(caller, packet.state(), terms) {
+/// Lets `caller` look at the packet of these terms in this state: `NOT_FOUND` where it is not told of it,
+/// `PERMISSION_DENIED` where it is for others.
+async fn admit(peers: &Peers, caller: &Caller, state: State, terms: &Terms) -> Result<(), Status> {
+    if !audience::is_told(caller, state, terms) {
         return Err(status::not_found("packet", &terms.packet_id));
     }
     audience::admit(&peers.account, caller, terms).await

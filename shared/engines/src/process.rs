@@ -150,7 +150,7 @@ impl Process {
             if Instant::now() >= deadline {
                 return Err(self.slow(what, within));
             }
-            tokio::time::sleep(LOOK * 4).await;
+            tokio::time::sleep(LOOK * 8).await;
         }
     }
 

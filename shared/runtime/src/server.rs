@@ -94,9 +94,10 @@ impl Server {
         let (reporter, mut state) = (self.health.clone(), state);
         self.parts.push(Box::pin(async move {
             loop {
-                let status = match works(&state.borrow_and_update()) {
-                    true => ServingStatus::Serving,
-                    false => ServingStatus::NotServing,
+                let status = if works(&state.borrow_and_update()) {
+                    ServingStatus::Serving
+                } else {
+                    ServingStatus::NotServing
                 };
                 reporter.set_service_status(name, status).await;
                 if state.changed().await.is_err() {

@@ -13,7 +13,9 @@ use anyhow::{Context, bail};
 const LOCK: &str = "mesh.lock";
 /// Name of the file with the key that signs vouchers.
 const KEY: &str = "voucher.key";
-/// Only its owner may read a key.
+/// Name of the file with the password of the engines.
+const PASSWORD: &str = "engine.password";
+/// Only its owner may read a secret.
 const KEY_MODE: u32 = 0o600;
 
 /// A data directory that is ours until this value is dropped, or the process dies.
@@ -64,23 +66,40 @@ impl DataDir {
     /// The key that signs vouchers, as grab's setting `voucher_keys` has it. Made at the first start and kept: a voucher
     /// outlives a restart.
     pub fn voucher_key(&self) -> anyhow::Result<String> {
-        let path = self.path.join(KEY);
-        let read = match fs::read_to_string(&path) {
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => self.make_key(&path),
-            read => read,
-        };
-        let key = read.with_context(|| format!("the voucher key {}", path.display()))?;
-        Ok(key.trim().to_owned())
+        self.secret(KEY, || {
+            format!(
+                "{}:{}",
+                hex::encode(rand::random::<[u8; 4]>()),
+                hex::encode(rand::random::<[u8; 32]>())
+            )
+        })
     }
 
-    /// Whole or not at all: a crash leaves no half of a key.
-    fn make_key(&self, path: &Path) -> io::Result<String> {
-        let key = format!(
-            "{}:{}\n",
-            hex::encode(rand::random::<[u8; 4]>()),
-            hex::encode(rand::random::<[u8; 32]>())
-        );
-        let unfinished = self.path.join(KEY).with_extension("new");
+    /// The file with [`DataDir::voucher_key`].
+    pub fn voucher_key_file(&self) -> anyhow::Result<PathBuf> {
+        self.voucher_key()?;
+        Ok(self.path.join(KEY))
+    }
+
+    /// The password of the engines whose data is here. Made at the first start and kept, as they keep it.
+    pub fn engine_password(&self) -> anyhow::Result<String> {
+        self.secret(PASSWORD, || hex::encode(rand::random::<[u8; 16]>()))
+    }
+
+    /// What a file holds, or `make` makes for it.
+    fn secret(&self, name: &str, make: impl FnOnce() -> String) -> anyhow::Result<String> {
+        let path = self.path.join(name);
+        let read = match fs::read_to_string(&path) {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => self.keep(&path, make()),
+            read => read,
+        };
+        let secret = read.with_context(|| format!("the secret in {}", path.display()))?;
+        Ok(secret.trim().to_owned())
+    }
+
+    /// Whole or not at all: a crash leaves no half of a secret.
+    fn keep(&self, path: &Path, secret: String) -> io::Result<String> {
+        let unfinished = path.with_extension("new");
         // What a crash left may have any mode.
         fs::remove_file(&unfinished).or_else(|fault| match fault.kind() {
             io::ErrorKind::NotFound => Ok(()),
@@ -91,11 +110,12 @@ impl DataDir {
             .write(true)
             .mode(KEY_MODE)
             .open(&unfinished)?;
-        file.write_all(key.as_bytes())?;
+        file.write_all(secret.as_bytes())?;
+        file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(&unfinished, path)?;
         File::open(&self.path)?.sync_all()?;
-        Ok(key)
+        Ok(secret)
     }
 }
 

@@ -226,7 +226,7 @@ impl Drop for Members {
 /// Resolves when the server at `address` says that it serves.
 async fn serving(address: SocketAddr) {
     let mut faults = Faults::default();
-    let Some(endpoint) = faults.endpoint("address", &url(address)) else {
+    let Some(endpoint) = faults.endpoints("address", &url(address)) else {
         return;
     };
     let mut health = HealthClient::new(runtime::client::channel(&endpoint));
@@ -263,6 +263,10 @@ mod tests {
 
         fn server(config: &ServerConfig) -> &ServerConfig {
             config
+        }
+
+        async fn migrate(_: ServerConfig) -> anyhow::Result<()> {
+            Ok(())
         }
 
         async fn start(config: ServerConfig, process: &Process) -> anyhow::Result<SocketAddr> {

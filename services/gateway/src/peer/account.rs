@@ -1,8 +1,15 @@
 //! The account service: users, wallets, groups.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use id::UserId;
+use cache::{
+    Cache, Shared,
+    directory::{Membership, Name},
+};
+use id::{GroupId, UserId};
 use proto::account::v1::{
     Account, AccountKind, AccountRef, AddMembersRequest, BatchGetUsersRequest, CheckMembersRequest, CreateGroupRequest,
     DepositRequest, FreezeAccountRequest, GetAccountRequest, GetGroupRequest, Group, ListEntriesRequest,
@@ -11,7 +18,7 @@ use proto::account::v1::{
     group_service_client::GroupServiceClient,
 };
 use runtime::{Channel, client::MAX_MESSAGE_BYTES};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{answer, promised};
 
@@ -21,16 +28,20 @@ const PEER: &str = "account";
 /// The account service.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    accounts: AccountServiceClient<Channel>,
+    users: AccountServiceClient<Channel>,
     groups: GroupServiceClient<Channel>,
+    members: Cache<Membership>,
+    names: Cache<Name>,
 }
 
 impl Accounts {
-    /// The account service behind `channel`.
-    pub fn new(channel: Channel) -> Self {
+    /// The account service behind `channel`; what is remembered of it is shared through `shared`.
+    pub fn new(channel: Channel, shared: Option<&Shared>) -> Self {
         Self {
-            accounts: AccountServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            users: AccountServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
             groups: GroupServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            members: Cache::new(shared.cloned()),
+            names: Cache::new(shared.cloned()),
         }
     }
 
@@ -39,7 +50,7 @@ impl Accounts {
         let request = GetAccountRequest {
             r#ref: Some(wallet(user)),
         };
-        let response = answer(PEER, self.accounts.clone().get_account(request)).await?;
+        let response = answer(PEER, self.users.clone().get_account(request)).await?;
         promised(PEER, "account", response.account)
     }
 
@@ -55,54 +66,54 @@ impl Accounts {
             page_size,
             page_token,
         };
-        answer(PEER, self.accounts.clone().list_entries(request)).await
+        answer(PEER, self.users.clone().list_entries(request)).await
     }
 
     /// A user, or `None` if there is none of that name.
     pub async fn user(&self, user: &UserId) -> Result<Option<User>, Status> {
-        Ok(self.users(vec![user.to_string()]).await?.pop())
+        Ok(self.users_of(vec![user.to_string()]).await?.pop())
     }
 
-    /// Display names by user id, with one call however many (at most 1,000) and none for an empty set. Unknown users are
-    /// left out.
+    /// Display names by user id, with one call at most however many (at most 1,000), since names are remembered. Unknown
+    /// users are left out.
     pub async fn display_names(&self, user_ids: BTreeSet<String>) -> Result<HashMap<String, String>, Status> {
-        if user_ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let users = self.users(user_ids.into_iter().collect()).await?;
-        Ok(users
+        let user_ids = user_ids.iter().filter_map(|user_id| user_id.parse().ok()).collect();
+        let names = self.names.get_many(user_ids, |unknown| self.names_of(unknown)).await?;
+        Ok(names
             .into_iter()
-            .map(|user| (user.user_id, user.display_name))
+            .map(|(user_id, name)| (user_id.into(), name))
             .collect())
     }
 
-    async fn users(&self, user_ids: Vec<String>) -> Result<Vec<User>, Status> {
+    async fn names_of(&self, user_ids: Vec<UserId>) -> Result<HashMap<UserId, String>, Status> {
+        let users = self.users_of(user_ids.into_iter().map(String::from).collect()).await?;
+        let named = |user: User| Some((user.user_id.parse().ok()?, user.display_name));
+        Ok(users.into_iter().filter_map(named).collect())
+    }
+
+    async fn users_of(&self, user_ids: Vec<String>) -> Result<Vec<User>, Status> {
         let request = BatchGetUsersRequest { user_ids };
-        Ok(answer(PEER, self.accounts.clone().batch_get_users(request))
-            .await?
-            .users)
+        Ok(answer(PEER, self.users.clone().batch_get_users(request)).await?.users)
     }
 
     /// Opens a user's wallet; repeating it returns it as it is.
     pub async fn open(&self, request: OpenAccountRequest) -> Result<OpenAccountResponse, Status> {
-        answer(PEER, self.accounts.clone().open_account(request)).await
+        answer(PEER, self.users.clone().open_account(request)).await
     }
 
     /// Money from the world outside; the wallet after it. The same request id gives the first answer (ID-1).
     pub async fn deposit(&self, request: DepositRequest) -> Result<Option<Account>, Status> {
-        Ok(answer(PEER, self.accounts.clone().deposit(request)).await?.account)
+        Ok(answer(PEER, self.users.clone().deposit(request)).await?.account)
     }
 
     /// Freezes a wallet; the wallet after it.
     pub async fn freeze(&self, request: FreezeAccountRequest) -> Result<Option<Account>, Status> {
-        Ok(answer(PEER, self.accounts.clone().freeze_account(request))
-            .await?
-            .account)
+        Ok(answer(PEER, self.users.clone().freeze_account(request)).await?.account)
     }
 
     /// Unfreezes a wallet; the wallet after it.
     pub async fn unfreeze(&self, request: UnfreezeAccountRequest) -> Result<Option<Account>, Status> {
-        Ok(answer(PEER, self.accounts.clone().unfreeze_account(request))
+        Ok(answer(PEER, self.users.clone().unfreeze_account(request))
             .await?
             .account)
     }
@@ -139,6 +150,25 @@ impl Accounts {
         };
         let response = answer(PEER, self.groups.clone().check_members(request)).await?;
         Ok(response.member_ids.iter().any(|member| member == user.as_str()))
+    }
+
+    /// [`Accounts::is_member`] as it was a moment ago: who was removed may pass for a member for as long as
+    /// [`cache::directory::MEMBER_TTL_MAX`], or little more than a second with Redis.
+    pub async fn was_member(&self, group_id: &str, user: &UserId) -> Result<bool, Status> {
+        let Ok(group) = group_id.parse::<GroupId>() else {
+            return self.is_member(group_id, user).await;
+        };
+        let ask = async {
+            match self.is_member(group_id, user).await {
+                Ok(is_member) => Ok(Some(is_member)),
+                Err(status) if status.code() == Code::NotFound => Ok(None),
+                Err(status) => Err(status),
+            }
+        };
+        let answer = self.members.get(&(group, user.clone()), ask).await;
+        answer
+            .map_err(Arc::unwrap_or_clone)?
+            .ok_or_else(|| status::not_found("group", group_id))
     }
 
     /// The members of a group in order of `user_id`.

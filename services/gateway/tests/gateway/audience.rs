@@ -88,8 +88,9 @@ async fn the_audience_may_look_and_nobody_else() {
             answer.unwrap();
         }
     }
-    // Only where it depends on a group is account asked: two users, three RPCs.
-    assert_eq!(mesh.fake.heard::<CheckMembersRequest>().len(), 6);
+    // Only where it depends on a group is account asked, and not by each of three RPCs: a no is remembered for a moment.
+    let asked = mesh.fake.heard::<CheckMembersRequest>().len();
+    assert!((2..6).contains(&asked), "{asked}");
     // Nobody who may not look is connected to the feed: 6 of the 8 callers, and 3 times the operator.
     assert_eq!(mesh.fake.heard::<grab::WatchPacketRequest>().len(), 9);
 }

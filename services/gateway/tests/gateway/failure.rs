@@ -1,6 +1,9 @@
 //! What clients hear when a service refuses, breaks, is slow or is gone.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use proto::{
     gateway::v1::{
@@ -10,10 +13,20 @@ use proto::{
     grab::v1 as grab,
     packet::v1 as packet,
 };
-use tonic::{Code, Status};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
 use tonic_types::StatusExt;
 
 use crate::mesh::{Mesh, NOBODY, by, by_operator};
+
+/// A channel that sets no time-out by itself.
+fn plain(address: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy()
+}
 
 #[tokio::test]
 async fn what_a_service_says_arrives_unchanged() {
@@ -115,8 +128,8 @@ async fn an_answer_without_what_was_promised_is_an_internal_error() {
 async fn the_callers_deadline_is_passed_on_less_the_time_used() {
     let mesh = Mesh::start().await;
     mesh.fake.on(|_: &grab::GrabRequest| Ok(grab::GrabResponse::default()));
-    // A plain channel: ours would replace the time-out by its own.
-    let channel = testkit::endpoint(mesh.address).connect_lazy();
+    // Ours would replace the time-out by its own.
+    let channel = plain(mesh.address);
     let mut request = by("alice", GrabPacketRequest::default());
     request.set_timeout(Duration::from_secs(5));
     RedPacketServiceClient::new(channel).grab_packet(request).await.unwrap();
@@ -130,7 +143,7 @@ async fn the_callers_deadline_is_passed_on_less_the_time_used() {
 async fn a_caller_without_a_deadline_gets_the_gateways() {
     let mesh = Mesh::with(|config| config.server.request_timeout = Duration::from_secs(3)).await;
     mesh.fake.on(|_: &grab::GrabRequest| Ok(grab::GrabResponse::default()));
-    let channel = testkit::endpoint(mesh.address).connect_lazy();
+    let channel = plain(mesh.address);
     let request = by("alice", GrabPacketRequest::default());
     RedPacketServiceClient::new(channel).grab_packet(request).await.unwrap();
 

@@ -12,6 +12,7 @@ mod identity;
 mod mesh;
 mod operation;
 mod record;
+mod remembered;
 mod routing;
 mod view;
 mod watch;

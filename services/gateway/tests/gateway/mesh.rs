@@ -51,6 +51,7 @@ impl Mesh {
             packet: testkit::endpoint(serve(Routes::new(PacketServiceServer::new(fake.clone()))).await),
             grab: testkit::endpoint(serve(Routes::new(GrabServiceServer::new(fake.clone()))).await),
             transfer: testkit::endpoint(serve(Routes::new(TransferServiceServer::new(fake.clone()))).await),
+            redis: None,
             development: true,
         };
         configure(&mut config);

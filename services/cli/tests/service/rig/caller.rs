@@ -1,14 +1,6 @@
-//! A real `hongbao up` process and callers of its gateway.
-#![allow(dead_code, reason = "every test file uses its own part of the rig")]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop at once")]
+//! Callers of a mesh's gateway.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use proto::{
     gateway::v1::{
@@ -24,93 +16,6 @@ use proto::{
 use runtime::Channel;
 use tonic::{Request, Status};
 
-/// A mesh in a process of its own. Dropping it kills the process.
-pub struct Mesh {
-    child: Child,
-    pub gateway: SocketAddr,
-}
-
-impl Mesh {
-    /// Starts `hongbao up` on free ports over `data` and waits until it serves.
-    pub async fn start(data: &Path, more: &[&str]) -> Self {
-        let ready = data.join("ready.json");
-        fs::remove_file(&ready).ok();
-        let ports = [
-            "--gateway-port",
-            "--account-port",
-            "--packet-port",
-            "--grab-port",
-            "--transfer-port",
-        ];
-        let child = Command::new(env!("CARGO_BIN_EXE_hongbao"))
-            .args(["up", "--log", "error", "--sweep-interval", "100ms"])
-            .args(ports.iter().flat_map(|port| [port, "0"]))
-            .arg("--data-dir")
-            .arg(data)
-            .arg("--ready-file")
-            .arg(&ready)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("hongbao starts");
-        let mut mesh = Self {
-            child,
-            gateway: SocketAddr::from(([0, 0, 0, 0], 0)),
-        };
-        mesh.gateway = testkit::eventually("the mesh serves", async || {
-            if let Ok(Some(exit)) = mesh.child.try_wait() {
-                panic!("hongbao up ended early: {exit}");
-            }
-            let ready: serde_json::Value = serde_json::from_str(&fs::read_to_string(&ready).ok()?).ok()?;
-            ready["gateway"].as_str()?.parse().ok()
-        })
-        .await;
-        mesh
-    }
-
-    /// `kill -9`: no signal handler runs, nothing is flushed.
-    pub fn kill(mut self) {
-        self.child.kill().expect("SIGKILL");
-        self.child.wait().expect("the process is gone");
-    }
-
-    /// The process's id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for the process to end by itself and tells how.
-    pub fn wait(&mut self) -> std::process::ExitStatus {
-        self.child.wait().expect("the process ends")
-    }
-
-    /// A caller known as `user`.
-    pub fn caller(&self, user: &str) -> Caller {
-        Caller {
-            channel: testkit::channel(self.gateway),
-            user: user.to_owned(),
-            role: None,
-        }
-    }
-
-    /// An operator.
-    pub fn operator(&self) -> Caller {
-        Caller {
-            channel: testkit::channel(self.gateway),
-            user: "ops".to_owned(),
-            role: Some("operator"),
-        }
-    }
-}
-
-impl Drop for Mesh {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
 /// Someone who calls the gateway. Cheap to clone; clones share a connection.
 #[derive(Clone)]
 pub struct Caller {
@@ -120,6 +25,23 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// A caller known as `user`.
+    pub fn new(gateway: SocketAddr, user: &str) -> Self {
+        Self {
+            channel: testkit::channel(gateway),
+            user: user.to_owned(),
+            role: None,
+        }
+    }
+
+    /// An operator.
+    pub fn operator(gateway: SocketAddr) -> Self {
+        Self {
+            role: Some("operator"),
+            ..Self::new(gateway, "ops")
+        }
+    }
+
     /// The same connection, used by someone else.
     pub fn r#as(&self, user: &str) -> Self {
         Self {

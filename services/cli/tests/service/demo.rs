@@ -4,8 +4,28 @@ use std::process::Command;
 
 #[test]
 fn the_demo_plays_to_its_last_line() {
+    plays_to_its_last_line(&[]);
+}
+
+#[test]
+fn the_demo_plays_on_redis_and_postgres() {
+    plays_to_its_last_line(&["--engines", "redis,postgres"]);
+}
+
+#[test]
+fn the_demo_plays_on_a_redis_cluster_and_mariadb() {
+    plays_to_its_last_line(&["--engines", "redis-cluster,mysql"]);
+}
+
+#[test]
+fn the_demo_plays_on_postgres_alone() {
+    plays_to_its_last_line(&["--engines", "postgres"]);
+}
+
+fn plays_to_its_last_line(arguments: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_hongbao"))
         .arg("demo")
+        .args(arguments)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

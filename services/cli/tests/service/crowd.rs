@@ -1,19 +1,31 @@
 //! A crowd on one packet: every share goes to one person, every person gets one share, every sum is exact.
 
-mod rig;
-
 use std::{collections::HashSet, time::Duration};
 
+use crate::rig::{Mesh, On, REDIS_MARIADB, REDIS_POSTGRES, for_anyone, id_of, users};
 use futures::future::join_all;
 use proto::grab::v1::{Claim, grab_response::Outcome};
-use rig::{Mesh, for_anyone, id_of, users};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_people_grab_a_hundred_shares() {
+    a_thousand_people(On::OneProcess).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_people_grab_a_hundred_shares_on_redis_and_postgres() {
+    a_thousand_people(REDIS_POSTGRES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_people_grab_a_hundred_shares_on_redis_and_mariadb() {
+    a_thousand_people(REDIS_MARIADB).await;
+}
+
+async fn a_thousand_people(on: On) {
     let dir = testkit::Dir::new();
-    let mesh = Mesh::start(dir.path(), &[]).await;
+    let mesh = Mesh::start(on, dir.path()).await;
     let people = users(1000);
     let operator = mesh.operator();
     operator.open_accounts(&people, 1000).await;
@@ -64,8 +76,17 @@ async fn a_thousand_people_grab_a_hundred_shares() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_person_fifty_times_at_once_gets_one_share() {
+    fifty_times_at_once(On::OneProcess).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_fifty_times_at_once_gets_one_share_of_two_instances() {
+    fifty_times_at_once(REDIS_POSTGRES).await;
+}
+
+async fn fifty_times_at_once(on: On) {
     let dir = testkit::Dir::new();
-    let mesh = Mesh::start(dir.path(), &[]).await;
+    let mesh = Mesh::start(on, dir.path()).await;
     mesh.operator().open_accounts(&users(2), 1000).await;
     let packet_id = id_of(
         &mesh

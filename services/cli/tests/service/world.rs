@@ -1,6 +1,4 @@
 //! A mesh with the demo users, and the `hongbao` program as its client.
-#![allow(dead_code, reason = "every test file uses its own part of the world")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use std::process::{Command, Output, Stdio};
 
@@ -16,7 +14,7 @@ const SWEEP_INTERVAL: &str = "100ms";
 /// A mesh in this process, with alice, bob, carol and dave. The test must run on more than one thread, because the
 /// client's process is waited for on the test's own.
 pub struct World {
-    dir: testkit::Dir,
+    _dir: testkit::Dir,
     mesh: Mesh,
 }
 
@@ -26,7 +24,7 @@ impl World {
         let mesh = Mesh::start(&MeshOptions::free(dir.path(), SWEEP_INTERVAL))
             .await
             .unwrap();
-        let world = Self { dir, mesh };
+        let world = Self { _dir: dir, mesh };
         people::arrive(&Client::new(&world.gateway()).unwrap()).await.unwrap();
         world
     }

@@ -1,5 +1,4 @@
 //! `hongbao up` as a program: its start, its refusals, its stop.
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use std::{
     fs,

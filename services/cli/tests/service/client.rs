@@ -1,12 +1,9 @@
 //! The client commands against a mesh, as a program would use them: `--json`, exit codes, one line of error.
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
-
-mod world;
 
 use std::process::Stdio;
 
+use crate::world::World;
 use serde_json::Value;
-use world::World;
 
 const START_FEN: i64 = 100_000;
 

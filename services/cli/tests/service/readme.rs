@@ -1,10 +1,8 @@
 //! The README's own grpcurl lines, run with the real grpcurl against a real mesh.
 
-mod rig;
-
 use std::{fs, path::Path, process::Command};
 
-use rig::Mesh;
+use crate::rig::Mesh;
 
 /// The shell blocks of the README that hold grpcurl lines, in order.
 fn blocks(readme: &str) -> Vec<String> {
@@ -30,7 +28,7 @@ async fn the_lines_of_the_readme_work_as_they_stand() {
     );
 
     let dir = testkit::Dir::new();
-    let mesh = Mesh::start(dir.path(), &["--demo-users"]).await;
+    let mesh = Mesh::up(dir.path(), &["--demo-users"]).await;
     let mut packet_id = String::new();
     let mut said = String::new();
     for block in &blocks {
