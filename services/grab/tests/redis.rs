@@ -7,13 +7,13 @@ mod world;
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::join_all;
-use proto::grab::v1::grab_response::Outcome;
+use proto::grab::v1::{grab_response::Outcome, open_response};
 use testkit::{
     engines::{Options, Redis, RedisCluster, free_port},
     eventually,
 };
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
-use world::{Instance, World, claims, close, grab, open, snatch, voucher};
+use world::{Instance, World, claims, close, grab, open, snatch, try_open, voucher};
 
 async fn world_with(redis_url: String) -> World {
     let mut world = World::new().await;
@@ -144,6 +144,31 @@ async fn a_redis_that_never_can_be_used_keeps_the_service_from_starting() {
         let fault = world.try_start().await.err().expect("it started").to_string();
         assert!(fault.contains(word) && !fault.contains("hush"), "{url}: {fault}");
     }
+}
+
+/// Redis forgets who holds what: whoever comes too late with a good voucher gets another free share, and then none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voucher_whose_share_is_gone_is_good_for_another() {
+    let redis = Redis::start().await.unwrap();
+    let world = world_with(redis.url()).await;
+    let instance = world.start().await;
+    let client = &instance.client;
+    let packet_id = &world.packet(client, 3).await;
+    let mut vouchers = Vec::new();
+    for (n, holder) in [(0, "first"), (1, "second")] {
+        vouchers.push(voucher(client, packet_id, holder).await);
+        redis.command(&["FLUSHALL"]).await.unwrap();
+        let swift = snatch(client, packet_id, &format!("swift{n}")).await;
+        assert!(
+            matches!(&swift, Outcome::Opened(claim) if claim.share_no == n),
+            "{swift:?}"
+        );
+    }
+    assert_eq!(open(client, packet_id, "first", &vouchers[0]).await.share_no, 2);
+    let last = try_open(client, packet_id, "second", &vouchers[1]).await.unwrap();
+    assert!(matches!(last, open_response::Outcome::Exhausted(_)), "{last:?}");
+    assert!(matches!(grab(client, packet_id, "second").await, Outcome::Exhausted(_)));
+    instance.stop().await;
 }
 
 /// Holds lapse by the clock of whoever asks, through Redis as in memory.

@@ -14,7 +14,7 @@
 //! # Reading order
 //!
 //! - [`domain`]: orders, limits, packets, the states and the ways between them. Pure.
-//! - [`store`]: the ports to requests and packets, and their SQL.
+//! - [`store`]: the ports to requests, packets and what is due, and their SQL over one database or several.
 //! - [`peer`]: the ports to account, transfer and grab, and their gRPC clients.
 //! - [`ops`]: the use cases over the ports; begin with [`ops::send`] and [`ops::sweep`].
 //! - `rpc`: parse → call → render. `wire`: what rpc and peer both say.

@@ -239,6 +239,11 @@ async fn launch(
         .args([
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
+            // What others can see of a commit is on disk only with a binary log.
+            "--log-bin=binlog",
+            "--sync-binlog=1",
+            "--binlog-format=ROW",
+            "--server-id=1",
             "--character-set-server=utf8mb4",
         ]);
     as_ourselves(&mut server);

@@ -109,7 +109,11 @@ async fn health_shows_a_part() {
     let address = server.local_addr().unwrap();
     let server = server.part("engine", state.subscribe(), |failing| *failing == 0);
     server.spawn(&process, || async { Ok(()) }).unwrap();
-    for (failing, expected) in [(0, ServingStatus::Serving), (2, ServingStatus::NotServing), (0, ServingStatus::Serving)] {
+    for (failing, expected) in [
+        (0, ServingStatus::Serving),
+        (2, ServingStatus::NotServing),
+        (0, ServingStatus::Serving),
+    ] {
         state.send_replace(failing);
         eventually("health follows the part", async || {
             (health(address, "engine").await == Some(expected)).then_some(())

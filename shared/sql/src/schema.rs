@@ -1,17 +1,15 @@
 //! Migrations: steps that may be run again, tables that compare text byte by byte, and what a store's schema is.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, Statement};
 use sea_orm_migration::{
     MigratorTrait, SchemaManager,
     prelude::{IndexCreateStatement, TableCreateStatement},
     seaql_migrations,
 };
 
-/// The name of the advisory lock that lets one process migrate at a time.
-const LOCK_NAME: &str = "hongbao-migrate";
-/// The same as a number, for PostgreSQL: "hongbao" in ASCII.
+/// The number of the advisory lock that lets one process migrate a PostgreSQL database at a time: "hongbao" in ASCII.
 const LOCK_NUMBER: i64 = 0x0068_6f6e_6762_616f;
-/// How long a process waits for another one's migration.
+/// How long a process waits for another one's migration on MySQL, where a lock has a name that all databases share.
 const LOCK_SECONDS: u32 = 60;
 
 /// Creates a table unless it is there. MySQL commits every definition at once, so that a migration that was stopped
@@ -66,13 +64,26 @@ pub(crate) async fn standing<M: MigratorTrait>(connection: &DatabaseConnection) 
 /// Applies what is missing, one process at a time. `connection` is a pool of one, so that the lock is held by the
 /// session that migrates; it ends with the session.
 pub(crate) async fn migrate<M: MigratorTrait>(connection: &DatabaseConnection) -> Result<(), DbErr> {
-    let lock = match connection.get_database_backend() {
-        DbBackend::Postgres => Some(format!("SELECT pg_advisory_lock({LOCK_NUMBER})")),
-        DbBackend::MySql => Some(format!("SELECT GET_LOCK('{LOCK_NAME}', {LOCK_SECONDS})")),
+    let backend = connection.get_database_backend();
+    let lock = match backend {
+        DbBackend::Postgres => Some(format!("SELECT 1 FROM pg_advisory_lock({LOCK_NUMBER})")),
+        DbBackend::MySql => Some(format!(
+            "SELECT CAST(GET_LOCK(CONCAT('hongbao-', MD5(DATABASE())), {LOCK_SECONDS}) AS SIGNED)"
+        )),
         _ => None, // the one writer of a SQLite file
     };
     if let Some(lock) = lock {
-        connection.execute_unprepared(&lock).await?;
+        let row = connection.query_one_raw(Statement::from_string(backend, lock)).await?;
+        let given = row.is_some_and(|row| {
+            // 0 or NULL on MySQL: another process has it still
+            row.try_get_by_index::<i32>(0).is_ok_and(|given| given == 1)
+                || row.try_get_by_index::<i64>(0).is_ok_and(|given| given == 1)
+        });
+        if !given {
+            return Err(DbErr::Migration(
+                "another process is migrating it; try again".to_owned(),
+            ));
+        }
     }
     M::up(connection, None).await
 }

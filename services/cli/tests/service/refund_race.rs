@@ -14,10 +14,8 @@ const ROUNDS: usize = 200;
 const AT_ONCE: usize = 50;
 const SHARES: u32 = 4;
 const TOTAL_FEN: i64 = 10_01;
-/// Long enough to send and grab all rounds under way on a loaded machine …
-const LIFETIME: Duration = Duration::from_secs(3);
-/// … and where servers of databases and ten processes share it.
-const LIFETIME_ON_ENGINES: Duration = Duration::from_secs(8);
+/// Long enough to send and grab all rounds under way on a loaded machine, which engines and ten processes share.
+const LIFETIME: Duration = Duration::from_secs(8);
 /// The opens of a packet begin this long before its expiry …
 const BEFORE_MS: u64 = 100;
 /// … and are spread over this long, past the sweep that follows it.
@@ -33,8 +31,8 @@ fn until(packet: &Packet, ms: u64) -> Duration {
 
 /// One packet that expires while its vouchers are being opened; returns how many opens came in time and how many did
 /// not.
-async fn round(callers: &[Caller], sender: &Caller, n: usize, lifetime: Duration) -> (usize, usize) {
-    let request = for_anyone(format!("round-{n}"), TOTAL_FEN, SHARES, lifetime);
+async fn round(callers: &[Caller], sender: &Caller, n: usize) -> (usize, usize) {
+    let request = for_anyone(format!("round-{n}"), TOTAL_FEN, SHARES, LIFETIME);
     let sent = sender.send(request).await.expect("sent");
     let packet_id = id_of(&sent);
     let opens = callers.iter().enumerate().map(async |(k, caller)| {
@@ -98,13 +96,9 @@ async fn two_hundred_refunds(on: On) {
     let sender = mesh.caller(&people[0]);
     let callers: Vec<_> = people[1..].iter().map(|user| sender.r#as(user)).collect();
 
-    let lifetime = match on {
-        On::OneProcess => LIFETIME,
-        On::Engines(_) => LIFETIME_ON_ENGINES,
-    };
     let (mut in_time, mut too_late) = (0, 0);
     for start in (0..ROUNDS).step_by(AT_ONCE) {
-        let rounds = (start..start + AT_ONCE).map(|n| round(&callers, &sender, n, lifetime));
+        let rounds = (start..start + AT_ONCE).map(|n| round(&callers, &sender, n));
         for (yes, no) in join_all(rounds).await {
             (in_time, too_late) = (in_time + yes, too_late + no);
         }

@@ -193,7 +193,7 @@ pub async fn cut_off_at_every_await(mesh: Mesh) {
         assert_eq!(order.state, transfer::domain::State::Posted);
         assert_eq!(mesh.bank.escrow(packet), 100, "cut after {polls} polls");
         if done.is_some() {
-            assert!(polls > 3);
+            assert!(polls > 1, "nothing was cut");
             break;
         }
     }

@@ -107,8 +107,8 @@ impl SqlStore {
 /// then reads which of its transfers are posted. In the other order, a transfer that another instance posts meanwhile
 /// would be judged by the balances that it left behind: refused, where it is done.
 ///
-/// What is not there cannot be locked: an id that another instance posts, or an account that it opens, behind these two
-/// statements ends in a conflict of keys.
+/// What is not there cannot be locked. An account that another instance opens between the two, which a transfer found posted
+/// gives away, is a reason to begin anew; an id that it posts or an account that it opens later ends in a conflict of keys.
 async fn lock(tx: &Transaction, items: &[Item]) -> Result<Books> {
     let readable = || items.iter().flatten();
     let ids: BTreeSet<Uuid> = readable().map(|transfer| transfer.id.as_uuid()).collect();
