@@ -19,9 +19,14 @@ use tower::{BoxError, Service, ServiceExt};
 /// How long an instance that was lost is asked only when no other one answers.
 const AVOID: Duration = Duration::from_secs(1);
 
+/// Marks a call, as an extension of its request, that must not be under way at two instances at once: it is asked of one, and
+/// fails if the way to that one is lost.
+#[derive(Clone, Copy, Debug)]
+pub struct OneInstance;
+
 /// Sends each call to the instance that has the fewest of ours to answer, in turn among equals. When the way to it is
 /// lost before an answer began, whether or not the call took effect there, the next instance is asked: every call
-/// of this system may be repeated. An answer, also a refusal, is final.
+/// of this system may be repeated, but for those marked [`OneInstance`]. An answer, also a refusal, is final.
 #[derive(Clone, Debug)]
 pub struct Balanced {
     instances: Arc<[Instance]>,
@@ -64,10 +69,14 @@ impl Balanced {
             return only.send(request).await;
         }
         let (head, body) = request.into_parts();
+        let tries = match head.extensions.get::<OneInstance>() {
+            Some(OneInstance) => 1,
+            None => self.instances.len(),
+        };
         // It was one message in memory before it was a body.
         let message = to_bytes(axum::body::Body::new(body), usize::MAX).await?;
         let mut lost = None;
-        for instance in self.order() {
+        for instance in self.order().into_iter().take(tries) {
             let body = Body::new(axum::body::Body::from(message.clone()));
             match instance.send(Request::from_parts(head.clone(), body)).await {
                 Ok(answer) => return Ok(answer),

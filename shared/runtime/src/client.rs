@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use tonic::transport::Endpoint;
 
+pub use crate::balance::OneInstance;
 use crate::{balance::Balanced, deadline::Propagate};
 
 /// Time for a call that no request stands behind (a background task's).

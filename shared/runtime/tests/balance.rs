@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use runtime::{Channel, client::Endpoints};
+use runtime::{
+    Channel,
+    client::{Endpoints, OneInstance},
+};
 use testkit::engines::Proxy;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
@@ -66,10 +69,17 @@ fn channel(addresses: &[SocketAddr]) -> Channel {
     runtime::client::channel(&Endpoints::parse(&addresses.join(",")).unwrap())
 }
 
-async fn ask(channel: &Channel, service: &str) -> Result<(), Status> {
-    let request = HealthCheckRequest {
+fn question(service: &str) -> Request<HealthCheckRequest> {
+    Request::new(HealthCheckRequest {
         service: service.to_owned(),
-    };
+    })
+}
+
+async fn ask(channel: &Channel, service: &str) -> Result<(), Status> {
+    send(channel, question(service)).await
+}
+
+async fn send(channel: &Channel, request: Request<HealthCheckRequest>) -> Result<(), Status> {
     HealthClient::new(channel.clone()).check(request).await.map(drop)
 }
 
@@ -116,6 +126,28 @@ async fn a_call_whose_answer_is_lost_is_asked_again_elsewhere() {
     way.cut();
     asking.await.unwrap().unwrap();
     assert_eq!(quick.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_call_for_one_instance_is_asked_nowhere_else() {
+    let slow = Instance {
+        delay: Duration::from_millis(200),
+        ..Instance::default()
+    };
+    let other = Instance::default();
+    let ((first, _), (second, _)) = (slow.start().await, other.start().await);
+    let way = Proxy::opaque(first).await.unwrap();
+    let channel = channel(&[way.address(), second]);
+    let mut question = question("");
+    question.extensions_mut().insert(OneInstance);
+    let asking = tokio::spawn(async move { send(&channel, question).await });
+    testkit::eventually("the call is on its way", async || {
+        (slow.asked.load(Ordering::Relaxed) == 1).then_some(())
+    })
+    .await;
+    way.cut();
+    asking.await.unwrap().expect_err("the answer is lost");
+    assert_eq!(other.asked(), 0);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use id::{PacketId, TransferId, UserId};
 use proto::account::v1 as wire;
-use runtime::Channel;
+use runtime::{Channel, client::OneInstance};
 use wire::account_service_client::AccountServiceClient;
 
 use super::PeerError;
@@ -87,8 +87,13 @@ impl Ledger for AccountLedger {
         let mut answers = Vec::with_capacity(movements.len());
         for chunk in movements.chunks(MAX_ITEMS) {
             let transfers = chunk.iter().map(to_wire).collect();
-            let mut client = self.client.clone();
-            let answer = client.post_transfers(wire::PostTransfersRequest { transfers }).await;
+            let mut request = tonic::Request::new(wire::PostTransfersRequest { transfers });
+            if chunk.iter().any(|movement| movement.reason == Reason::Fund) {
+                // A refusal of this one is final, so no second posting of it may be under way elsewhere: it could take effect
+                // after the refusal, when a deposit came in between.
+                request.extensions_mut().insert(OneInstance);
+            }
+            let answer = self.client.clone().post_transfers(request).await;
             let results = answer.map_err(|status| failed(&status))?.into_inner().results;
             let fits = results.len() == chunk.len()
                 && chunk
