@@ -141,12 +141,11 @@ async fn gate(
     };
     let redis = Redis::open(redis)?;
     redis.begin().await?;
-    let memory = Arc::new(Memory::new(claims.clone()));
+    let memory = Arc::new(Memory::new(claims));
     let degraded = DegradedGate::new(memory.clone(), clock.clone(), timing);
     let parts = Parts {
         redis,
         memory,
-        claims,
         clock: clock.clone(),
         timing,
     };

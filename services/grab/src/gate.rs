@@ -16,6 +16,7 @@ pub mod local;
 pub mod memory;
 #[cfg(test)]
 mod model;
+pub mod reads;
 pub mod redis;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -81,7 +82,8 @@ pub enum News {
     },
     /// The packet is closed.
     Closed(PacketId),
-    /// The gate had a free share where there is none: its state of this packet is worth nothing.
+    /// The gate had a free share where there is none, or a claim may be durable that nobody will be told of: the gate's
+    /// state of this packet is worth nothing.
     Astray(PacketId),
 }
 

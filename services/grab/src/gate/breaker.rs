@@ -8,8 +8,12 @@
 //! While a line is cut, and when a single call gets lost, claims are committed of which Redis does not hear. The packets
 //! concerned are noted (a bounded number; beyond it, the whole partition). When a probe finds that Redis serves again,
 //! they are dropped from it first, and only then is the line mended; whoever asks for them then has them rebuilt from SQL.
-//! So Redis has heard every claim of every packet that it answers for, or the writer that owed it the news is dead: which
-//! the next one that starts finds out by the log's head ([`super::redis`]).
+//! A writer that stops looking for the outcome of a commit has its packets dropped as well ([`News::Astray`]).
+//!
+//! So Redis has heard every claim of every packet that it answers for, but for two cases. A writer died that owed it news:
+//! the next one that starts finds that out by the log's head ([`super::redis`]), unless Redis was told of a later claim of
+//! that partition. Or a commit arrived after its writer had given it up. Then Redis hands out a share that is opened; SQL
+//! gives whoever comes with it another one, and Redis hears of that.
 
 mod line;
 

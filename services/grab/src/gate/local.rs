@@ -16,7 +16,7 @@ use id::{PacketId, UserId};
 use moka::{future::Cache, policy::EvictionPolicy};
 use tokio::sync::OnceCell;
 
-use super::{Ask, Gate, GateError, News, Timing, Verdict, live::Live};
+use super::{Ask, Gate, GateError, News, Timing, Verdict, live::Live, reads::Reads};
 use crate::{
     domain::{claim::Claim, packet::Packet},
     store::ClaimStore,
@@ -33,7 +33,7 @@ const MIN_IDLE: Duration = Duration::from_mins(10);
 /// The local gate.
 pub struct LocalGate {
     live: Cache<PacketId, Arc<Slot>>,
-    claims: Arc<dyn ClaimStore>,
+    reads: Reads,
     clock: SharedClock,
     timing: Timing,
 }
@@ -63,7 +63,7 @@ impl LocalGate {
             .build();
         Self {
             live,
-            claims,
+            reads: Reads::new(claims),
             clock,
             timing,
         }
@@ -78,7 +78,7 @@ impl LocalGate {
         };
         slot.loaded
             .get_or_try_init(|| async {
-                let (tally, claims) = self.claims.history(packet.id()).await?;
+                let (tally, claims) = self.reads.begin().await.history(packet.id()).await?;
                 let closed = tally.close_time.is_some();
                 slot.load(Live::new(packet.clone(), closed, &claims, self.timing));
                 Ok(())

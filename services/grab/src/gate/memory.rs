@@ -12,9 +12,9 @@ use std::{
 
 use id::{PacketId, UserId};
 use moka::{future::Cache, policy::EvictionPolicy};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
-use super::{Ask, GateError, News, Verdict};
+use super::{Ask, GateError, News, Verdict, reads::Reads};
 use crate::{
     domain::{claim::Claim, packet::Packet, roll::Roll},
     store::ClaimStore,
@@ -32,17 +32,14 @@ const MAX_RECENT: u64 = 100_000;
 /// How long: clients that got no answer ask again within seconds. Not longer, because such a claim does not learn that it
 /// became the luckiest of a packet that another process completed.
 const RECENT_TTL: Duration = Duration::from_secs(10);
-/// Reads under way at once, so that a crowd over many packets leaves the store's connections to the writer.
-const MAX_READS: usize = 8;
 
 /// What is remembered, by packet.
 pub struct Memory {
-    claims: Arc<dyn ClaimStore>,
+    reads: Reads,
     rolls: Cache<PacketId, Arc<Entry>>,
     /// Of these it was told that they have ended; SQL knows how.
     ended: Cache<PacketId, ()>,
     recent: Cache<(PacketId, UserId), Claim>,
-    reads: Semaphore,
 }
 
 struct Entry {
@@ -166,14 +163,13 @@ impl Memory {
             .eviction_policy(EvictionPolicy::lru())
             .build();
         Self {
-            claims,
+            reads: Reads::new(claims),
             rolls,
             ended: Cache::builder().max_capacity(MAX_ENDED).build(),
             recent: Cache::builder()
                 .max_capacity(MAX_RECENT)
                 .time_to_live(RECENT_TTL)
                 .build(),
-            reads: Semaphore::new(MAX_READS),
         }
     }
 
@@ -189,7 +185,7 @@ impl Memory {
                     let key = (packet_id, claim.user_id.clone());
                     self.recent.insert(key, claim.clone()).await;
                 }
-                // The writer says so of a packet without a free share.
+                // Perhaps: SQL will be asked.
                 News::Closed(_) | News::Astray(_) => self.note_ended(packet_id).await,
                 News::Taken { .. } => {}
             }
@@ -207,6 +203,9 @@ impl Memory {
             && let Some(claim) = entry.seen().as_ref().and_then(|seen| seen.roll.claim_of(user_id))
         {
             return Some(claim);
+        }
+        if self.ended.contains_key(&packet_id) {
+            return None; // which is the luckiest, SQL knows
         }
         self.recent.get(&(packet_id, user_id.clone())).await
     }
@@ -246,9 +245,9 @@ impl Memory {
             if younger_than(stale) {
                 // If somebody reads it, or too many read, what is known will do.
                 if let Ok(_turn) = entry.turn.try_lock()
-                    && let Ok(_read) = self.reads.try_acquire()
+                    && let Some(reading) = self.reads.try_begin()
                 {
-                    entry.read(&*self.claims).await?;
+                    entry.read(&*reading).await?;
                 }
             } else {
                 let _turn = entry.turn.lock().await;
@@ -272,7 +271,11 @@ impl Memory {
     }
 
     async fn read(&self, entry: &Entry) -> Result<(), GateError> {
-        let _read = self.reads.acquire().await; // never closed
-        entry.read(&*self.claims).await
+        entry.read(&*self.reads.begin().await).await
+    }
+
+    /// The way to SQL that all gates of this process share.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
     }
 }

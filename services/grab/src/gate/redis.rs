@@ -60,12 +60,9 @@ use futures::future::join_all;
 use id::{PacketId, Partition, UserId};
 
 use super::{Ask, GateError, News, Timing, Verdict, memory::Memory};
-use crate::{
-    domain::{
-        claim::{Claim, Head},
-        packet::Packet,
-    },
-    store::ClaimStore,
+use crate::domain::{
+    claim::{Claim, Head},
+    packet::Packet,
 };
 use flights::Flights;
 use wire::{State, Told, Wire};
@@ -116,10 +113,8 @@ enum Rebuilt {
 pub struct Parts {
     /// Redis.
     pub redis: resp::Redis,
-    /// What this process remembers.
+    /// What this process remembers, and its way to SQL.
     pub memory: Arc<Memory>,
-    /// What the claims of a packet are.
-    pub claims: Arc<dyn ClaimStore>,
     /// The hour.
     pub clock: SharedClock,
     /// How long reservations live.
@@ -130,7 +125,6 @@ pub struct Parts {
 pub struct RedisGate {
     wire: Wire,
     memory: Arc<Memory>,
-    claims: Arc<dyn ClaimStore>,
     clock: SharedClock,
     rebuilds: Flights<Result<Rebuilt, Fault>>,
 }
@@ -141,7 +135,6 @@ impl RedisGate {
         Self {
             wire: Wire::new(parts.redis, parts.timing, heads, name),
             memory: parts.memory,
-            claims: parts.claims,
             clock: parts.clock,
             rebuilds: Flights::default(),
         }
@@ -260,7 +253,7 @@ impl RedisGate {
         let Some(mark) = self.wire.begin(packet).await? else {
             return Ok(Some(Rebuilt::Live));
         };
-        let (tally, claims) = self.claims.history(packet_id).await?;
+        let (tally, claims) = self.memory.reads().begin().await.history(packet_id).await?;
         if tally.close_time.is_some() || tally.opened_count >= packet.share_count() {
             self.memory.note_ended(packet_id).await;
             self.wire.tell(partition, &[(packet_id, vec![Told::Astray])], 0).await?;
@@ -287,13 +280,13 @@ impl RedisGate {
 
     /// Tells Redis the news of one partition. Who gets an error must see to it that the packets concerned are dropped.
     pub async fn deliver(&self, partition: Partition, news: &[News]) -> Result<(), Fault> {
-        for news in news.chunks(MAX_NEWS) {
+        for (news, seq) in calls(news, last_seq(news)) {
             let mut by_packet: BTreeMap<PacketId, Vec<Told<'_>>> = BTreeMap::new();
             for news in news {
                 by_packet.entry(news.packet_id()).or_default().push(news.into());
             }
             let by_packet: Vec<_> = by_packet.into_iter().collect();
-            let states = self.wire.tell(partition, &by_packet, last_seq(news)).await?;
+            let states = self.wire.tell(partition, &by_packet, seq).await?;
             for ((packet_id, _), state) in by_packet.iter().zip(states) {
                 if let State::Exhausted | State::Closed = state {
                     self.memory.note_ended(*packet_id).await;
@@ -305,7 +298,7 @@ impl RedisGate {
 
     /// Drops packets of one partition, of which not all news up to `seq` were delivered.
     pub async fn drop_packets(&self, partition: Partition, packet_ids: &[PacketId], seq: i64) -> Result<(), Fault> {
-        for packet_ids in packet_ids.chunks(MAX_NEWS) {
+        for (packet_ids, seq) in calls(packet_ids, seq) {
             let news: Vec<_> = packet_ids
                 .iter()
                 .map(|packet_id| (*packet_id, vec![Told::Astray]))
@@ -334,6 +327,17 @@ impl RedisGate {
     pub async fn recall(&self, packet_id: PacketId, user_id: &UserId) -> Option<Claim> {
         self.memory.recall(packet_id, user_id).await
     }
+}
+
+/// All of these, as calls of one batch: one at least. Only the last one says up to which claim Redis has heard now, so that
+/// it has not if one before it fails.
+fn calls<T>(all: &[T], seq: i64) -> Vec<(&[T], i64)> {
+    let mut calls: Vec<_> = all.chunks(MAX_NEWS).map(|part| (part, 0)).collect();
+    match calls.last_mut() {
+        Some(last) => last.1 = seq,
+        None => calls.push((all, seq)),
+    }
+    calls
 }
 
 /// The last claim that these news are of; 0 if of none.

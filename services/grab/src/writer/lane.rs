@@ -59,10 +59,18 @@ impl Lane {
     /// Commits the jobs, trying again while that may help and somebody waits for them, and answers them.
     async fn settle(&mut self, jobs: &mut Vec<Job>) {
         let mut persistence = Persistence::new(self.away);
+        // Packets of jobs that were let go while nobody knew what became of them.
+        let mut astray = BTreeSet::new();
         let settled = loop {
-            jobs.retain(|job| !job.is_abandoned());
+            jobs.retain(|job| {
+                let abandoned = job.is_abandoned();
+                if abandoned && persistence.outcome_is_unknown() {
+                    astray.insert(job.packet().id());
+                }
+                !abandoned
+            });
             if jobs.is_empty() {
-                return;
+                break Ok(());
             }
             match self.attempt(jobs).await {
                 Ok(written) => {
@@ -79,6 +87,13 @@ impl Lane {
                 }
             }
         };
+        if settled.is_err() && persistence.outcome_is_unknown() {
+            astray.extend(jobs.iter().map(|job| job.packet().id()));
+        }
+        if !astray.is_empty() {
+            let news = astray.into_iter().map(News::Astray).collect();
+            self.ports.gate.tell(news).await;
+        }
         jobs.drain(..).for_each(|job| job.finish(settled));
     }
 

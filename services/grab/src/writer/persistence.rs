@@ -57,6 +57,11 @@ impl Persistence {
         let pause = self.pauses.next()?;
         (self.began.elapsed() < patience).then_some(pause)
     }
+
+    /// Whether some try may have committed, and none since said what became of it.
+    pub fn outcome_is_unknown(&self) -> bool {
+        self.unknown
+    }
 }
 
 #[cfg(test)]

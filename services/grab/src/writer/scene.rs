@@ -44,6 +44,8 @@ pub enum Fault {
     Conflict,
     /// Another writer was in the way.
     Contended,
+    /// What is there contradicts itself.
+    Inconsistent,
 }
 
 /// A store that can fail, be held up, and count.
@@ -97,6 +99,9 @@ impl LogStore for Faulty {
         let fault = self.faults.lock().unwrap().pop_front();
         if let Some(Fault::Begin) = fault {
             return Err(driver());
+        }
+        if let Some(Fault::Inconsistent) = fault {
+            return Err(Error::inconsistent("as told"));
         }
         self.counts.begun.fetch_add(1, Ordering::Relaxed);
         let batch = self.store.begin(partitions).await?;

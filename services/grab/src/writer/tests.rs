@@ -14,6 +14,7 @@ use crate::{
         claim::{Claim, Tally},
         picture::Opening,
     },
+    gate::{Ask, Verdict},
     store::{Changes, LogStore},
 };
 
@@ -77,6 +78,37 @@ async fn a_lost_answer_is_looked_for_until_nobody_waits() {
     scene.mend();
     let claim = claim_in(writer.open(&packet, &late, None).await.unwrap());
     assert_eq!(scene.claims(&packet).await, [claim]);
+}
+
+/// The claim is there, and neither who asked nor the gate was told: nobody waits any more, or the lane gives up.
+#[tokio::test]
+async fn a_gate_that_missed_a_claim_asks_sql() {
+    let scene = Scene::new().await;
+    let (gate, writer, late) = (&scene.ports.gate, scene.writer(100), user(1));
+    let cases = [
+        (1, vec![Fault::Begin; 10_000], true),
+        (2, vec![Fault::Inconsistent], false),
+    ];
+    for (number, then, abandoned) in cases {
+        let packet = scene.packet(number, 3).await;
+        gate.warm(packet.clone()).await.unwrap();
+        scene.fail(&[Fault::AnswerLost]);
+        scene.fail(&then);
+        let open = tokio::time::timeout(Duration::from_secs(1), writer.open(&packet, &late, None)).await;
+        assert!(!matches!(open, Ok(Ok(_))), "{open:?}");
+        assert_eq!(open.is_err(), abandoned);
+        testkit::eventually("the gate knows the claim", async || {
+            let ask = Ask {
+                packet: packet.clone(),
+                user_id: late.clone(),
+                admitted: false,
+            };
+            let verdict = gate.grab(vec![ask]).await.remove(0).unwrap();
+            matches!(verdict, Verdict::AlreadyOpened(_)).then_some(())
+        })
+        .await;
+        scene.mend();
+    }
 }
 
 #[tokio::test]

@@ -273,7 +273,6 @@ impl Instance {
         let made_of = Parts {
             redis: resp::Redis::open(&resp::RedisConfig { url, timeout }).unwrap(),
             memory: memory.clone(),
-            claims: claims.clone(),
             clock: clock.clone(),
             timing: TIMING,
         };

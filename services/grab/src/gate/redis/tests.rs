@@ -26,8 +26,9 @@ use crate::{
     gate::{
         Gate,
         contract::{self, TIMING, ask, share, user},
+        reads::tests::Slow,
     },
-    store::ByTime,
+    store::{ByTime, ClaimStore},
 };
 
 pub fn redis_at(url: &str) -> resp::Redis {
@@ -57,8 +58,7 @@ impl Bare {
     fn new(redis: &resp::Redis, claims: Arc<dyn ClaimStore>, clock: SharedClock, timing: Timing) -> Self {
         let parts = Parts {
             redis: redis.clone(),
-            memory: Arc::new(Memory::new(claims.clone())),
-            claims,
+            memory: Arc::new(Memory::new(claims)),
             clock,
             timing,
         };
@@ -226,4 +226,37 @@ async fn a_warm_packet_costs_no_sql() {
     assert_eq!(shares, [0, 1, 0]);
     assert_eq!(here.reads.load(Ordering::Relaxed), 1);
     assert_eq!(there.reads.load(Ordering::Relaxed), 0);
+}
+
+/// A Redis that forgot many packets.
+#[tokio::test]
+async fn a_storm_of_rebuilds_leaves_connections_to_the_writer() {
+    let (server, slow) = (engines::Redis::start().await.unwrap(), Arc::new(Slow::default()));
+    let clock: SharedClock = Arc::new(clock::Manual::new(START));
+    let gate = Bare::new(&redis_at(&server.url()), slow.clone(), clock, TIMING);
+    slow.is_spared_by(&gate).await;
+}
+
+#[tokio::test]
+async fn redis_hears_up_to_which_claim_packets_were_dropped_even_if_none_is_named() {
+    let (server, slow) = (engines::Redis::start().await.unwrap(), Arc::new(Slow::default()));
+    let clock: SharedClock = Arc::new(clock::Manual::new(START));
+    let gate = Bare::new(&redis_at(&server.url()), slow, clock, TIMING).0;
+    let partition = sample::packet(1, 1).partition();
+    gate.probe(partition, true).await.unwrap();
+    gate.drop_packets(partition, &[], 7).await.unwrap();
+    let key = wire::partition_key(partition);
+    assert_eq!(server.command(&["HGET", &key, "seq"]).await.unwrap(), "7");
+}
+
+#[test]
+fn only_the_last_call_of_a_batch_says_up_to_which_claim() {
+    let sizes = |count| {
+        let all = vec![(); count];
+        let calls = calls(&all, 7).into_iter();
+        calls.map(|(part, seq)| (part.len(), seq)).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(0), [(0, 7)]);
+    assert_eq!(sizes(MAX_NEWS), [(MAX_NEWS, 7)]);
+    assert_eq!(sizes(MAX_NEWS + 1), [(MAX_NEWS, 0), (1, 7)]);
 }
