@@ -55,8 +55,8 @@ pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
     up::log(&options.log, Format::Text)?;
     let dir = tempfile::tempdir()?;
     let books = match options.engines {
-        None => on_one_process(dir.path()).await?,
-        Some(engines) => on_many_processes(engines, dir.path()).await?,
+        None => Box::pin(on_one_process(dir.path())).await?,
+        Some(engines) => Box::pin(on_many_processes(engines, dir.path())).await?,
     };
     line(&books.human())?;
     Ok(if books.differences.is_empty() {

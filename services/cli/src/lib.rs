@@ -43,10 +43,10 @@ pub fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match command {
-            Command::Up(options) => up::run(&options).await,
-            Command::Mesh(options) => mesh::run(&options).await,
-            Command::Demo(options) => demo::run(&options).await,
-            Command::Client(command) => command::run(command, &caller).await,
+            Command::Up(options) => Box::pin(up::run(&options)).await,
+            Command::Mesh(options) => Box::pin(mesh::run(&options)).await,
+            Command::Demo(options) => Box::pin(demo::run(&options)).await,
+            Command::Client(command) => Box::pin(command::run(command, &caller)).await,
         }
     });
     // A second signal, or a blocking call that is under way, must not be waited for.

@@ -187,7 +187,8 @@ impl Members {
             process: process.clone(),
             drain_timeout: S::server(&config).drain_timeout,
         });
-        let address = S::start(config, &process)
+        // On the heap: a store's start is deep, and the compiler bounds how deep one future may be.
+        let address = Box::pin(S::start(config, &process))
             .await
             .with_context(|| format!("the {name} service cannot start"))?;
         tokio::time::timeout(START_TIMEOUT, serving(address))
