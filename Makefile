@@ -25,14 +25,16 @@ run: ## Start the whole mesh on SQLite with demo users (Ctrl-C stops it; DATA=di
 .PHONY: mesh
 mesh: ## Start every service as a process of its own on ENGINES=redis,postgres (redis-cluster, mysql, sqlite); needs `make deps`
 	cargo build --release --bins
-	cargo run --release --package hongbao -- mesh --engines $(or $(ENGINES),redis,postgres) --data-dir $(DATA)/mesh --demo-users
+	cargo run --release --bin hongbao -- mesh $(if $(ENGINES),--engines $(ENGINES)) --data-dir $(DATA)/mesh --demo-users
 
 .PHONY: demo
 demo: ## Play five packets on a mesh of its own and reconcile; with ENGINES=… as for mesh on such a mesh
 ifdef ENGINES
 	cargo build --release --bins
+	cargo run --release --bin hongbao -- demo --engines $(ENGINES)
+else
+	cargo run --release --package hongbao -- demo
 endif
-	cargo run --release --package hongbao -- demo $(if $(ENGINES),--engines $(ENGINES))
 
 .PHONY: test
 test: deps ## Run every test

@@ -8,7 +8,7 @@
 //! MySQL one pool serves both; write transactions are READ COMMITTED and lock the rows they decide on; the server's own
 //! settings make a commit durable, and a start warns of those that do not.
 //!
-//! [`Url`] says where, [`settings`] how, [`Database`] is one store, [`Shards`] are several, [`repeat`] runs a transaction
+//! [`Url`] says where, [`settings`] how, [`Database`] is one store, [`Shards`] are several, [`repeat()`] runs a transaction
 //! until nobody is in its way, [`schema`] helps migrations.
 
 mod dialect;

@@ -1,6 +1,6 @@
 //! The ports over SQL. Entities never leave this module.
 //!
-//! One store over one or more databases ([`sql::Shards`](::sql::Shards)). A packet's row is in the database of its
+//! One store over one or more databases ([`::sql::Shards`]). A packet's row is in the database of its
 //! partition; a sender's requests and days are in the database that the sender's name falls into, so that a transaction
 //! never needs two. Nothing here is an upsert: each engine counts and hides something else by it. A row is inserted
 //! plainly, and who finds that someone was faster reads what they wrote.
