@@ -1,16 +1,12 @@
 //! Who left a group cannot grab in it any more, on any instance, little more than a second later.
 
-#![cfg(test)] // so that the lints know helpers for tests
-
-mod world;
-
 use std::time::{Duration, Instant};
 
+use crate::world::{Instance, World, audience, grab, snatch, terms};
 use cache::{Shared, VERSION_TTL, directory::group_scope};
 use proto::{grab::v1::grab_response::Outcome, terms::v1::audience::Who};
 use resp::{Redis, RedisConfig};
 use testkit::{engines, eventually};
-use world::{Instance, World, audience, grab, snatch, terms};
 
 /// The last share is gone: a member hears that, and anyone else that it was never for him.
 async fn is_member(instance: &Instance, packet_id: &str, user_id: &str) -> bool {

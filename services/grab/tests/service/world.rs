@@ -1,5 +1,4 @@
 //! A grab service over a real server, with an account service that a test commands.
-#![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::{
     collections::HashSet,
@@ -139,7 +138,7 @@ pub struct World {
     pub settings: Settings,
     pub account: FakeAccount,
     account_process: Process,
-    dir: Dir,
+    _dir: Dir,
     next_packet: AtomicU8,
 }
 
@@ -163,7 +162,7 @@ impl World {
             settings,
             account,
             account_process,
-            dir,
+            _dir: dir,
             next_packet: AtomicU8::new(1),
         }
     }

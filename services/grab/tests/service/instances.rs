@@ -1,20 +1,16 @@
 //! Two whole instances over the same servers: routing moved, and both write.
 
-#![cfg(test)] // so that the lints know helpers for tests
-
-mod world;
-
 use std::{
     collections::BTreeSet,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use crate::world::{Client, Instance, World, claims, close, snatch};
 use futures::future::join_all;
 use id::Partition;
 use proto::grab::v1::{Claim, ListUserClaimsRequest, TailClaimsRequest, grab_response::Outcome};
 use testkit::engines::{MariaDb, Postgres};
 use tokio_stream::StreamExt;
-use world::{Client, Instance, World, claims, close, snatch};
 
 const PACKETS: usize = 10;
 const SHARES: usize = 40;

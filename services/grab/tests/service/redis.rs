@@ -1,11 +1,8 @@
 //! The service with its gate in Redis: how it starts, what it shows, and two instances side by side.
 
-#![cfg(test)] // so that the lints know helpers for tests
-
-mod world;
-
 use std::{collections::BTreeSet, time::Duration};
 
+use crate::world::{Instance, World, claims, close, grab, open, snatch, try_open, voucher};
 use futures::future::join_all;
 use proto::grab::v1::{grab_response::Outcome, open_response};
 use testkit::{
@@ -13,7 +10,6 @@ use testkit::{
     eventually,
 };
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
-use world::{Instance, World, claims, close, grab, open, snatch, try_open, voucher};
 
 async fn world_with(redis_url: String) -> World {
     let mut world = World::new().await;

@@ -1,22 +1,20 @@
 //! The race over the wire: who gets which share, under every kind of pressure.
 
-#![cfg(test)] // so that the lints know helpers for tests
-
-mod world;
-
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use crate::world::{
+    World, ask, audience, batch, claims, close, grab, open, promise, snatch, terms, try_grab, try_open, voucher,
+};
 use futures::future::join_all;
 use proto::{
     grab::v1::{BatchOpenRequest, OpenRequest, batch_grab_result, grab_response::Outcome, open_response},
     terms::v1::{Kind, audience::Who},
 };
 use tonic::Code;
-use world::{World, ask, audience, batch, claims, close, grab, open, snatch, terms, try_grab, try_open, voucher};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_users_race_for_a_hundred_shares() {
@@ -98,7 +96,7 @@ async fn a_close_is_before_or_after_each_open_and_never_between() {
     let round = |number: u8| {
         let world = &world;
         async move {
-            let packet_id = &world.preload(client, world::promise(number, 6)).await;
+            let packet_id = &world.preload(client, promise(number, 6)).await;
             let vouchers =
                 join_all((0..6).map(|n| async move { voucher(client, packet_id, &format!("u{n}")).await })).await;
             let opens = join_all(vouchers.iter().enumerate().map(|(n, voucher)| async move {

@@ -1,9 +1,6 @@
 //! Questions over the wire, and everything that is refused.
 
-#![cfg(test)] // so that the lints know helpers for tests
-
-mod world;
-
+use crate::world::{World, ask, claims, close, grab, open, snatch, terms, try_grab, try_open, voucher};
 use id::PacketId;
 use proto::{
     grab::v1::{
@@ -15,7 +12,6 @@ use proto::{
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use world::{World, ask, claims, close, grab, open, snatch, terms, try_grab, try_open, voucher};
 
 fn nobody() -> String {
     PacketId::new(1, &[0xee; 10]).to_string()

@@ -1,11 +1,8 @@
 //! Following the claim log over the wire.
 
-#![cfg(test)] // so that the lints know helpers for tests
-
-mod world;
-
 use std::collections::BTreeMap;
 
+use crate::world::{Client, World, claims, close, snatch};
 use futures::future::join_all;
 use id::{PacketId, Partition};
 use proto::grab::v1::{
@@ -14,7 +11,6 @@ use proto::grab::v1::{
 };
 use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
-use world::{Client, World, claims, close, snatch};
 
 async fn tail(client: &Client, partition: u32, after_seq: i64, follow: bool) -> Streaming<TailClaimsResponse> {
     let request = TailClaimsRequest {
