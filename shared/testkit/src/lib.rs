@@ -1,6 +1,9 @@
 //! What tests of every service need: a store of their own, a server on a free port, waiting without sleeping.
 #![allow(clippy::expect_used, reason = "a test that cannot be set up should stop at once")]
 
+mod engine;
+
+pub use engine::Engine;
 pub use engines;
 
 use std::{net::SocketAddr, time::Duration};

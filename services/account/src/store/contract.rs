@@ -13,12 +13,9 @@ use id::{GroupId, PacketId, TransferId, UserId};
 use money::Fen;
 use paging::Page;
 use sea_orm::{ConnectionTrait, Statement};
-use testkit::{
-    Dir,
-    engines::{MariaDb, Postgres},
-};
+use testkit::Engine;
 
-use self::engine::Engine;
+use self::engine::Home;
 use super::{Accounts, Groups, Ledger};
 use crate::domain::{
     account::AccountRef,
@@ -304,6 +301,7 @@ async fn contract(store: Arc<impl Accounts + Ledger + Groups + 'static>) {
 
 /// Everything on one engine, which is started once.
 async fn everything(engine: Engine) {
+    let engine = Home(engine);
     let (database, store) = engine.store("contract").await;
     contract(store).await;
     let acts = "SELECT reason FROM account_acts ORDER BY act_id";
@@ -324,15 +322,15 @@ async fn everything(engine: Engine) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
-    everything(Engine::Sqlite(Dir::new())).await;
+    everything(Engine::sqlite()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract() {
-    everything(Engine::Postgres(Postgres::start().await.unwrap())).await;
+    everything(Engine::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_keeps_the_contract() {
-    everything(Engine::MariaDb(MariaDb::start().await.unwrap())).await;
+    everything(Engine::mariadb().await).await;
 }

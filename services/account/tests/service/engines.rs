@@ -1,7 +1,7 @@
 //! Two instances of the service on one database of a server, which is behind a network that fails.
 
 use proto::account::v1::{AccountKind, PostVerdict};
-use testkit::engines::{MariaDb, Postgres, Proxy};
+use testkit::Engine;
 use tonic::Code;
 
 use crate::{
@@ -9,28 +9,7 @@ use crate::{
     mesh::{Mesh, PACKET, escrow, reference, said, transfer, wallet},
 };
 
-enum Server {
-    Postgres(Postgres),
-    MariaDb(MariaDb),
-}
-
-impl Server {
-    async fn database(&self, name: &str) -> String {
-        match self {
-            Self::Postgres(server) => server.database(name).await.unwrap(),
-            Self::MariaDb(server) => server.database(name).await.unwrap(),
-        }
-    }
-
-    async fn proxy(&self) -> Proxy {
-        match self {
-            Self::Postgres(server) => server.proxy().await.unwrap(),
-            Self::MariaDb(server) => server.proxy().await.unwrap(),
-        }
-    }
-}
-
-async fn everything(server: Server) {
+async fn everything(server: Engine) {
     let url = server.database("crowd").await;
     concurrency::overlap(vec![Mesh::over(&url).await, Mesh::over(&url).await]).await;
     durability::survive_a_restart(Mesh::over(&server.database("restart").await).await).await;
@@ -40,16 +19,16 @@ async fn everything(server: Server) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres() {
-    everything(Server::Postgres(Postgres::start().await.unwrap())).await;
+    everything(Engine::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mariadb() {
-    everything(Server::MariaDb(MariaDb::start().await.unwrap())).await;
+    everything(Engine::mariadb().await).await;
 }
 
-async fn no_caller_hears_of_a_lost_commit(server: &Server) {
-    let (proxy, url) = (server.proxy().await, server.database("lost").await);
+async fn no_caller_hears_of_a_lost_commit(server: &Engine) {
+    let (proxy, url) = (server.proxy().await.unwrap(), server.database("lost").await);
     let (straight, mesh) = (Mesh::over(&url).await, Mesh::over(&proxy.url(&url)).await);
     mesh.open(&["amy", "bo"]).await;
     proxy.swallow_commit();
@@ -73,8 +52,8 @@ async fn no_caller_hears_of_a_lost_commit(server: &Server) {
     straight.verify().await;
 }
 
-async fn a_server_that_is_away_is_told_as_unavailable(server: &Server) {
-    let (proxy, url) = (server.proxy().await, server.database("away").await);
+async fn a_server_that_is_away_is_told_as_unavailable(server: &Engine) {
+    let (proxy, url) = (server.proxy().await.unwrap(), server.database("away").await);
     let mesh = Mesh::over(&proxy.url(&url)).await;
     mesh.open(&["amy"]).await;
     proxy.refuse();

@@ -15,7 +15,9 @@ use id::{PacketId, Partition, UserId};
 use money::Fen;
 use sql::Result;
 
-use super::{Changes, ClaimStore, LogStore, PacketStore, Stored, engine::Engine, sql::SqlStore};
+use testkit::Engine;
+
+use super::{Changes, ClaimStore, LogStore, PacketStore, Stored, engine, sql::SqlStore};
 use crate::domain::{
     claim::{Claim, Head, Tally},
     packet::{Packet, sample},
@@ -39,7 +41,7 @@ async fn mariadb() {
 
 async fn contract(engine: &Engine) {
     for shards in [1, 2] {
-        let suite = Suite::new(engine.store(shards).await);
+        let suite = Suite::new(engine::store(engine, shards).await);
         promises_are_kept_once(&suite).await;
         a_batch_is_all_or_nothing(&suite).await;
         rows_that_cannot_be_read_are_missed_by_their_packet_alone(&suite).await;
@@ -49,7 +51,7 @@ async fn contract(engine: &Engine) {
         questions::about_a_user(&suite).await;
         log::writers_take_turns_and_a_reader_misses_nothing(&suite).await;
         log::a_snapshot_is_of_one_instant(&suite).await;
-        if engine.locks_rows() {
+        if engine.is_server() {
             log::only_the_heads_asked_for_are_locked(&suite).await;
         }
     }

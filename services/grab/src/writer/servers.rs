@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::future::join_all;
 use sql::{Pool, Url};
-use testkit::{engines::Proxy, eventually};
+use testkit::{Engine, engines::Proxy, eventually};
 use tokio::time::timeout;
 
 use super::scene::{Scene, claim_in, race, user};
@@ -14,10 +14,7 @@ use crate::{
         picture::Opening,
     },
     heads,
-    store::{
-        LogStore, PacketStore, Stored,
-        engine::{self, Engine},
-    },
+    store::{LogStore, PacketStore, Stored, engine},
 };
 
 /// How often others' claims are looked for.
@@ -66,7 +63,7 @@ fn in_half(half: u16, from: u8) -> u8 {
 }
 
 async fn two_processes_share_every_partition(engine: &Engine) {
-    let (a, b) = (engine.database().await, engine.database().await);
+    let (a, b) = (engine::database(engine).await, engine::database(engine).await);
     let (here, there) = (process(&[&a, &b]).await, process(&[&a, &b]).await);
     // Two lanes here and three there, so that they take the partitions in other groups.
     let writers = [here.writer_of(2, 10_000), there.writer_of(3, 10_000)];
@@ -89,7 +86,7 @@ async fn two_processes_share_every_partition(engine: &Engine) {
 }
 
 async fn a_lock_that_is_held_too_long_is_waited_for_again(engine: &Engine) {
-    let url = engine.database().await;
+    let url = engine::database(engine).await;
     let (scene, writer_of_old) = (
         process(&[&url]).await,
         engine::open(&[url.parse().unwrap()], Pool::default()).await,
@@ -111,7 +108,7 @@ async fn a_lock_that_is_held_too_long_is_waited_for_again(engine: &Engine) {
 
 /// A store behind a network that fails on demand, and the network.
 async fn behind_proxy(engine: &Engine) -> (Scene, Proxy) {
-    let (url, proxy) = (engine.database().await, engine.proxy().await);
+    let (url, proxy) = (engine::database(engine).await, engine.proxy().await.unwrap());
     (process(&[&proxy.url(&url)]).await, proxy)
 }
 
@@ -196,7 +193,11 @@ async fn a_cut_connection_is_noticed_by_nobody(engine: &Engine) {
 }
 
 async fn a_database_that_hangs_holds_up_nobody_else(engine: &Engine) {
-    let (a, b, proxy) = (engine.database().await, engine.database().await, engine.proxy().await);
+    let (a, b, proxy) = (
+        engine::database(engine).await,
+        engine::database(engine).await,
+        engine.proxy().await.unwrap(),
+    );
     let (scene, other) = (process(&[&proxy.url(&a), &b]).await, process(&[&a, &b]).await);
     let (writer, elsewhere) = (scene.writer(100), other.writer(100));
     let (hung, well) = (
@@ -234,7 +235,7 @@ async fn a_database_that_hangs_holds_up_nobody_else(engine: &Engine) {
 }
 
 async fn a_server_that_hangs_is_waited_for_and_comes_back(engine: &mut Engine) {
-    let url = engine.database().await;
+    let url = engine::database(engine).await;
     let scene = process(&[&url]).await;
     let (packet, writer) = (scene.packet(1, 30).await, scene.writer(100));
     let patient: Vec<_> = (0..10).map(user).collect();

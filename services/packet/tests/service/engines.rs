@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use id::{PacketId, Partition};
 use proto::packet::v1::{Packet, State};
-use testkit::engines::{MariaDb, Options, Postgres, Proxy};
+use testkit::{
+    Engine,
+    engines::{MariaDb, Options, Postgres, Proxy},
+};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -19,67 +22,30 @@ use crate::{
     sweep::{self, assert_refunded_once, completed, lived},
 };
 
-enum Server {
-    Postgres(Postgres),
-    MariaDb(MariaDb),
-}
-
-impl Server {
-    async fn database(&self, name: &str) -> String {
-        match self {
-            Self::Postgres(server) => server.database(name).await.unwrap(),
-            Self::MariaDb(server) => server.database(name).await.unwrap(),
-        }
-    }
-
-    async fn proxy(&self) -> Proxy {
-        match self {
-            Self::Postgres(server) => server.proxy().await.unwrap(),
-            Self::MariaDb(server) => server.proxy().await.unwrap(),
-        }
-    }
-
-    async fn kill(&mut self) {
-        match self {
-            Self::Postgres(server) => server.kill().await,
-            Self::MariaDb(server) => server.kill().await,
-        }
-    }
-
-    /// A session may outlive the kill by a moment, and holds the data as long.
-    async fn restart(&mut self) {
-        testkit::eventually("the restart", async || match self {
-            Self::Postgres(server) => server.restart().await.ok(),
-            Self::MariaDb(server) => server.restart().await.ok(),
-        })
-        .await;
-    }
-
-    /// A world with two databases of its own.
-    async fn world(&self, name: &str) -> World {
-        let left = self.database(&format!("{name}_left")).await;
-        let right = self.database(&format!("{name}_right")).await;
-        World::over(&[left, right]).await
-    }
+/// A world with two databases of its own.
+async fn world(server: &Engine, name: &str) -> World {
+    let left = server.database(&format!("{name}_left")).await;
+    let right = server.database(&format!("{name}_right")).await;
+    World::over(&[left, right]).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres() {
     let options = Options::default().set("fsync", "off");
-    everything(Server::Postgres(Postgres::start_with(options).await.unwrap())).await;
+    everything(Engine::Postgres(Postgres::start_with(options).await.unwrap())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mariadb() {
     let options = Options::default().set("innodb-flush-log-at-trx-commit", "2");
-    everything(Server::MariaDb(MariaDb::start_with(options).await.unwrap())).await;
+    everything(Engine::MariaDb(MariaDb::start_with(options).await.unwrap())).await;
 }
 
-async fn everything(mut server: Server) {
-    send::twenty_at_once(server.world("once").await).await;
-    sweep::share_the_work(server.world("shared").await).await;
-    recovery_is_shared(server.world("recovery").await).await;
-    a_lease_is_kept(server.world("lease").await).await;
+async fn everything(mut server: Engine) {
+    send::twenty_at_once(world(&server, "once").await).await;
+    sweep::share_the_work(world(&server, "shared").await).await;
+    recovery_is_shared(world(&server, "recovery").await).await;
+    a_lease_is_kept(world(&server, "lease").await).await;
     lost_answers_are_found(&server).await;
     for (name, away) in [("refused", Proxy::refuse as fn(&Proxy)), ("silent", Proxy::hang)] {
         a_database_that_is_away_holds_up_no_other(&server, name, away).await;
@@ -144,12 +110,12 @@ async fn a_lease_is_kept(mut world: World) {
 }
 
 /// Every commit of a send and of a sweep, lost on its way back or on its way there.
-async fn lost_answers_are_found(server: &Server) {
+async fn lost_answers_are_found(server: &Engine) {
     for (name, lose) in [
         ("swallowed", Proxy::swallow_commit as fn(&Proxy)),
         ("lost", Proxy::lose_commit),
     ] {
-        let proxy = server.proxy().await;
+        let proxy = server.proxy().await.unwrap();
         let urls = [
             server.database(name).await,
             server.database(&format!("{name}_too")).await,
@@ -181,9 +147,9 @@ fn is_left(packet: &Packet) -> bool {
 
 /// One database of two is `away`: what is in the other goes on, what is in the one is refused for now, and is done when the
 /// database is back.
-async fn a_database_that_is_away_holds_up_no_other(server: &Server, name: &str, away: fn(&Proxy)) {
+async fn a_database_that_is_away_holds_up_no_other(server: &Engine, name: &str, away: fn(&Proxy)) {
     const SENDS: usize = 12;
-    let proxy = server.proxy().await;
+    let proxy = server.proxy().await.unwrap();
     let left = proxy.url(&server.database(name).await);
     let mut world = World::over(&[left, server.database(&format!("{name}_near")).await]).await;
     world.config.server.request_timeout = Duration::from_secs(6); // above what the pool waits for a connection
@@ -215,9 +181,9 @@ async fn a_database_that_is_away_holds_up_no_other(server: &Server, name: &str, 
 }
 
 /// SIGKILL, and a start over the same data.
-async fn a_server_that_dies_forgets_nothing(server: &mut Server) {
+async fn a_server_that_dies_forgets_nothing(server: &mut Engine) {
     const SENDS: usize = 10;
-    let world = server.world("died").await;
+    let world = world(server, "died").await;
     let app = world.start().await;
     for number in 0..SENDS {
         app.create(lived(60, &format!("r{number}"))).await.unwrap();

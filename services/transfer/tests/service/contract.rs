@@ -9,17 +9,14 @@ use std::{num::NonZeroU16, time::Duration};
 use clock::Timestamp;
 use id::{PacketId, Partition, TransferId, UserId};
 use paging::Page;
-use testkit::{
-    Dir,
-    engines::{MariaDb, Postgres},
-};
+use testkit::Engine;
 use transfer::{
     domain::{Action, CaseEvent, CaseState, Failure, LoggedClaim, Order, State, Verdict},
     store::{ActEnd, ActStart, Attempt, FundEnd, FundStart, ListKey, Of, Store, Stretch},
 };
 use uuid::Uuid;
 
-use crate::engine::Engine;
+use crate::engine::store;
 
 const PARTITIONS: NonZeroU16 = NonZeroU16::new(4).unwrap();
 
@@ -297,7 +294,7 @@ async fn cases(store: &dyn Store) {
 /// Everything on one engine, which is started once.
 async fn everything(engine: Engine) {
     let work = async {
-        let (_, store) = engine.store("contract").await;
+        let (_, store) = store(&engine, "contract").await;
         contract(&store).await;
         rules::are_enforced(&engine).await;
         rivals::exclude_each_other(&engine).await;
@@ -309,15 +306,15 @@ async fn everything(engine: Engine) {
 
 #[tokio::test]
 async fn sqlite_keeps_the_contract() {
-    everything(Engine::Sqlite(Dir::new())).await;
+    everything(Engine::sqlite()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract() {
-    everything(Engine::Postgres(Postgres::start().await.unwrap())).await;
+    everything(Engine::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_keeps_the_contract() {
-    everything(Engine::MariaDb(MariaDb::start().await.unwrap())).await;
+    everything(Engine::mariadb().await).await;
 }

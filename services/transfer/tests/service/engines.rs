@@ -1,42 +1,39 @@
 //! The service on servers: what is easy with one writer, with many.
 
-use testkit::{
-    Dir,
-    engines::{MariaDb, Postgres, Proxy},
-};
+use testkit::{Dir, Engine, engines::Proxy};
 
 use crate::{
     books,
-    engine::Engine,
+    engine::mesh,
     funding,
     mesh::{Mesh, packet},
     refunding, repairing, settling, takeover,
 };
 
 async fn everything(engine: Engine) {
-    funding::a_refusal_on_its_way(engine.mesh("refusal").await).await;
-    funding::many_calls_at_once(engine.mesh("calls").await).await;
-    funding::cut_off_at_every_await(engine.mesh("funding_cut").await).await;
-    refunding::at_once(engine.mesh("refunds").await).await;
-    refunding::cut_off_at_every_await(engine.mesh("refunding_cut").await).await;
-    settling::claims_become_transfers_in(engine.mesh("claims").await).await;
-    settling::cut_off_at_every_await(engine.mesh("settling_cut").await).await;
-    repairing::acts_at_once(engine.mesh("acts").await).await;
-    books::a_claim_without_transfer(engine.mesh("books").await).await;
-    books::moving_money(engine.mesh("moving").await).await;
-    takeover::an_instance_that_stops(engine.mesh("stops").await).await;
-    takeover::an_instance_that_dies(engine.mesh("dies").await).await;
+    funding::a_refusal_on_its_way(mesh(&engine, "refusal").await).await;
+    funding::many_calls_at_once(mesh(&engine, "calls").await).await;
+    funding::cut_off_at_every_await(mesh(&engine, "funding_cut").await).await;
+    refunding::at_once(mesh(&engine, "refunds").await).await;
+    refunding::cut_off_at_every_await(mesh(&engine, "refunding_cut").await).await;
+    settling::claims_become_transfers_in(mesh(&engine, "claims").await).await;
+    settling::cut_off_at_every_await(mesh(&engine, "settling_cut").await).await;
+    repairing::acts_at_once(mesh(&engine, "acts").await).await;
+    books::a_claim_without_transfer(mesh(&engine, "books").await).await;
+    books::moving_money(mesh(&engine, "moving").await).await;
+    takeover::an_instance_that_stops(mesh(&engine, "stops").await).await;
+    takeover::an_instance_that_dies(mesh(&engine, "dies").await).await;
     no_caller_hears_of_a_lost_commit(&engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres() {
-    everything(Engine::Postgres(Postgres::start().await.unwrap())).await;
+    everything(Engine::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mariadb() {
-    everything(Engine::MariaDb(MariaDb::start().await.unwrap())).await;
+    everything(Engine::mariadb().await).await;
 }
 
 /// Whatever commit it is of, while claims are settled all the time.

@@ -4,7 +4,7 @@ use ::sql::Database;
 use id::TransferId;
 use sea_orm::{ConnectionTrait, DbErr, SqlErr};
 
-use super::{deposit, engine::Engine, fund, open, packet, settle, verdicts, wallet};
+use super::{deposit, engine::Home, fund, open, packet, settle, verdicts, wallet};
 use crate::{
     domain::{
         account::AccountRef,
@@ -45,7 +45,7 @@ fn refusal(fault: &DbErr) -> &'static str {
 }
 
 /// MONEY-2 and MONEY-3 stand in SQL, not only in code.
-pub async fn is_refused(engine: &Engine) {
+pub async fn is_refused(engine: &Home) {
     let (database, store) = engine.store("refused").await;
     open(store.as_ref(), &["a"]).await;
     assert_eq!(
@@ -120,11 +120,11 @@ fn escrow() -> AccountRef {
     AccountRef::Escrow(packet(1))
 }
 
-fn account(engine: &Engine, reference: &AccountRef) -> (String, Subject) {
+fn account(engine: &Home, reference: &AccountRef) -> (String, Subject) {
     (engine.uuid(reference.id().as_uuid()), Subject::Account(reference.id()))
 }
 
-fn transfer(engine: &Engine, id: TransferId) -> (String, Subject) {
+fn transfer(engine: &Home, id: TransferId) -> (String, Subject) {
     (engine.uuid(id.as_uuid()), Subject::Transfer(id))
 }
 
@@ -136,7 +136,7 @@ fn running(entry_no: i64) -> Finding {
     RunningBalance { entry_no }
 }
 
-fn broken_accounts(engine: &Engine) -> Vec<Case> {
+fn broken_accounts(engine: &Home) -> Vec<Case> {
     let (id, a) = account(engine, &wallet("a"));
     vec![
         (
@@ -162,7 +162,7 @@ fn broken_accounts(engine: &Engine) -> Vec<Case> {
     ]
 }
 
-fn broken_entries(engine: &Engine) -> Vec<Case> {
+fn broken_entries(engine: &Home) -> Vec<Case> {
     let (wallet_id, a) = account(engine, &wallet("a"));
     let (escrow_id, escrow) = account(engine, &escrow());
     let (fund_id, funded) = transfer(engine, TransferId::fund(packet(1)));
@@ -208,7 +208,7 @@ fn broken_entries(engine: &Engine) -> Vec<Case> {
     ]
 }
 
-fn broken_transfers(engine: &Engine) -> Vec<Case> {
+fn broken_transfers(engine: &Home) -> Vec<Case> {
     let (fund_id, funded) = transfer(engine, TransferId::fund(packet(1)));
     let (settle_id, settled) = transfer(engine, TransferId::settle(packet(1), 0));
     let ((wallet_id, _), (escrow_id, _)) = (account(engine, &wallet("a")), account(engine, &escrow()));
@@ -231,7 +231,7 @@ fn broken_transfers(engine: &Engine) -> Vec<Case> {
 }
 
 /// A verification names what is broken and nothing else.
-pub async fn is_found(engine: &Engine) {
+pub async fn is_found(engine: &Home) {
     let (database, store) = engine.store("broken").await;
     let cases = [
         broken_entries(engine),

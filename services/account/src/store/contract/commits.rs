@@ -5,7 +5,7 @@ use ::sql::Error;
 use sea_orm::{ConnectionTrait, Statement};
 use testkit::engines::Proxy;
 
-use super::{at, deposit, engine::Engine, fund, open, packet, settle, user, verdicts, wallet};
+use super::{at, deposit, engine::Home, fund, open, packet, settle, user, verdicts, wallet};
 use crate::{
     domain::{
         ledger::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Every write, with its commit lost each way: it has its one effect, and its caller an answer.
-pub async fn lost_answers_are_found(engine: &Engine) {
+pub async fn lost_answers_are_found(engine: &Home) {
     let Some((straight, store, proxy)) = engine.proxied("lost").await else {
         return;
     };
@@ -86,7 +86,7 @@ pub async fn lost_answers_are_found(engine: &Engine) {
 }
 
 /// Then it is known that nothing happened, and the same batch may be posted again.
-pub async fn a_cut_before_the_commit_changes_nothing(engine: &Engine) {
+pub async fn a_cut_before_the_commit_changes_nothing(engine: &Home) {
     let Some((straight, store, proxy)) = engine.proxied("cut").await else {
         return;
     };
@@ -99,7 +99,7 @@ pub async fn a_cut_before_the_commit_changes_nothing(engine: &Engine) {
     let items: [Item; 2] = [Ok(fund("amy", packet(1), 70)), Ok(deposit("amy", "r2", 5))];
     let cut = async {
         testkit::eventually("the batch waits", async || {
-            (engine.waiting("cut").await > 0).then_some(())
+            (engine.0.waiting("cut").await > 0).then_some(())
         })
         .await;
         proxy.cut();

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use id::{AccountId, TransferId};
 use money::Fen;
 
-use super::{at, deposit, engine::Engine, fund, open, packet, settle, user, verdicts, wallet};
+use super::{at, deposit, engine::Home, fund, open, packet, settle, user, verdicts, wallet};
 use crate::{
     domain::{
         account::AccountRef,
@@ -26,7 +26,7 @@ const START_FEN: i64 = 500;
 type Stores = [Arc<SqlStore>; 2];
 
 /// Everything that two instances may do to each other.
-pub async fn of_two_instances(engine: &Engine) {
+pub async fn of_two_instances(engine: &Home) {
     let Some([(_, first), (_, second)]) = engine.pair("crowd").await else {
         return;
     };

@@ -3,35 +3,25 @@
 use std::sync::Arc;
 
 use ::sql::{Database, Pool};
-use testkit::{
-    Dir,
-    engines::{MariaDb, Postgres, Proxy},
-};
+use testkit::{Engine, engines::Proxy};
 
 use crate::store::sql::{Migrator, SqlStore};
 
-/// Where databases are made.
-pub enum Engine {
-    Sqlite(Dir),
-    Postgres(Postgres),
-    MariaDb(MariaDb),
-}
+/// Stores on an engine, and SQL in its words.
+pub struct Home(pub Engine);
 
-impl Engine {
-    /// An empty database. On a server it is one as an installation has it: with text ordered as a language does
-    /// (PostgreSQL), or compared regardless of case (MariaDB).
+impl Home {
+    /// An empty database. On PostgreSQL it is one as an installation may have it, with text ordered as a language does; on
+    /// MariaDB it is one that compares regardless of case anyway.
     async fn database(&self, name: &str) -> String {
-        match self {
-            Self::Sqlite(dir) => dir.sqlite(name),
-            Self::Postgres(server) => {
-                let create = format!(
-                    "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' ENCODING UTF8"
-                );
-                server.query("postgres", &create).await.unwrap();
-                server.url(name)
-            }
-            Self::MariaDb(server) => server.database(name).await.unwrap(),
+        if let Engine::Postgres(server) = &self.0 {
+            let create = format!(
+                "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' ENCODING UTF8"
+            );
+            server.query("postgres", &create).await.unwrap();
+            return server.url(name);
         }
+        self.0.database(name).await
     }
 
     /// A store in a database of its own.
@@ -41,7 +31,7 @@ impl Engine {
 
     /// Two stores in one database of a server, as two instances have them. `None` where there is no server.
     pub async fn pair(&self, name: &str) -> Option<[(Database, Arc<SqlStore>); 2]> {
-        if matches!(self, Self::Sqlite(_)) {
+        if !self.0.is_server() {
             return None;
         }
         let url = self.database(name).await;
@@ -50,57 +40,37 @@ impl Engine {
 
     /// A store in a database of its own, straight and behind a network that fails. `None` where there is no server.
     pub async fn proxied(&self, name: &str) -> Option<(Database, Arc<SqlStore>, Proxy)> {
-        let proxy = match self {
-            Self::Sqlite(_) => return None,
-            Self::Postgres(server) => server.proxy().await.unwrap(),
-            Self::MariaDb(server) => server.proxy().await.unwrap(),
-        };
+        let proxy = self.0.proxy().await?;
         let url = self.database(name).await;
         let (straight, _) = open(&url).await;
         let (_, store) = open(&proxy.url(&url)).await;
         Some((straight, store, proxy))
     }
 
-    /// How many statements wait for a lock.
-    pub async fn waiting(&self, name: &str) -> u32 {
-        let count = match self {
-            Self::Sqlite(_) => return 0,
-            Self::Postgres(server) => {
-                let query = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-                server.query(name, query).await.unwrap()
-            }
-            Self::MariaDb(server) => {
-                let query = "SELECT count(*) FROM information_schema.innodb_lock_waits";
-                server.query(name, query).await.unwrap()
-            }
-        };
-        count.trim().parse().unwrap()
-    }
-
     /// How SQL writes a UUID.
     pub fn uuid(&self, id: uuid::Uuid) -> String {
-        match self {
-            Self::Postgres(_) => format!("'{id}'"),
-            Self::Sqlite(_) | Self::MariaDb(_) => format!("x'{}'", id.simple()),
+        match self.0 {
+            Engine::Postgres(_) => format!("'{id}'"),
+            Engine::Sqlite(_) | Engine::MariaDb(_) => format!("x'{}'", id.simple()),
         }
     }
 
     /// How SQL writes a name that is also one of its words.
     pub fn quote(&self, name: &str) -> String {
-        match self {
-            Self::MariaDb(_) => format!("`{name}`"),
-            Self::Sqlite(_) | Self::Postgres(_) => format!("\"{name}\""),
+        match self.0 {
+            Engine::MariaDb(_) => format!("`{name}`"),
+            Engine::Sqlite(_) | Engine::Postgres(_) => format!("\"{name}\""),
         }
     }
 
     /// A statement about `accounts` that no CHECK refuses; on PostgreSQL there is none after it.
     pub fn unchecked(&self, statement: &str) -> String {
-        match self {
-            Self::Sqlite(_) => {
+        match self.0 {
+            Engine::Sqlite(_) => {
                 format!("PRAGMA ignore_check_constraints = on; {statement}; PRAGMA ignore_check_constraints = off")
             }
-            Self::Postgres(_) => format!("ALTER TABLE accounts DROP CONSTRAINT accounts_check; {statement}"),
-            Self::MariaDb(_) => {
+            Engine::Postgres(_) => format!("ALTER TABLE accounts DROP CONSTRAINT accounts_check; {statement}"),
+            Engine::MariaDb(_) => {
                 format!("SET check_constraint_checks = 0; {statement}; SET check_constraint_checks = 1")
             }
         }

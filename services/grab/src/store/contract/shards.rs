@@ -26,7 +26,7 @@ async fn column<T: sea_orm::TryGetable>(database: &Database, query: &str) -> Vec
 
 /// Every row of a packet, and the head of its partition, is in the database that its partition says and in no other.
 pub async fn what_belongs_together_is_together(engine: &Engine) {
-    let suite = Suite::new(engine.store(2).await);
+    let suite = Suite::new(engine::store(engine, 2).await);
     let mut packets = Vec::new();
     for _ in 0..20 {
         let packet = suite.packet(2).await;
@@ -79,7 +79,7 @@ pub async fn what_belongs_together_is_together(engine: &Engine) {
 pub async fn another_layout_is_refused(engine: &Engine) {
     let mut urls: Vec<Url> = Vec::new();
     for _ in 0..3 {
-        urls.push(engine.database().await.parse().unwrap());
+        urls.push(engine::database(engine).await.parse().unwrap());
     }
     let [a, b, c] = urls.as_slice() else {
         panic!("three databases")
@@ -111,7 +111,7 @@ pub async fn another_layout_is_refused(engine: &Engine) {
 
 /// What was written before databases knew what they are: one database, with as many partitions as it has heads.
 pub async fn a_store_from_before_layouts_keeps_its_own(engine: &Engine) {
-    let suite = Suite::new(engine.store(1).await);
+    let suite = Suite::new(engine::store(engine, 1).await);
     let packet = suite.packet(2).await;
     let url = suite.store.shards().of(packet.partition()).url().clone();
     suite.execute(&packet, "DROP TABLE shard_layout".to_owned()).await;

@@ -8,53 +8,32 @@ mod shards;
 use std::num::NonZeroU16;
 
 use ::sql::{ConnectError, Pool, Url};
-use testkit::{
-    Dir,
-    engines::{MariaDb, Postgres, Proxy},
-};
+use testkit::{Dir, Engine, engines::Proxy};
 
 use super::SqlStore;
 use crate::store::contract;
 
 const PARTITIONS: NonZeroU16 = id::Partition::DEFAULT_COUNT;
 
-/// Where databases are made.
-enum Engine {
-    Sqlite(Dir),
-    Postgres(Postgres),
-    MariaDb(MariaDb),
+/// A database that is empty when it is named for the first time.
+async fn database(engine: &Engine, name: &str) -> Url {
+    engine.database(name).await.parse().unwrap()
 }
 
-impl Engine {
-    /// A database that is empty when it is named for the first time.
-    async fn database(&self, name: &str) -> Url {
-        let url = match self {
-            Self::Sqlite(dir) => dir.sqlite(name),
-            Self::Postgres(server) => server.database(name).await.unwrap(),
-            Self::MariaDb(server) => server.database(name).await.unwrap(),
-        };
-        url.parse().unwrap()
+/// A store over the databases of these names.
+async fn store(engine: &Engine, names: &[&str]) -> SqlStore {
+    let mut urls = Vec::new();
+    for name in names {
+        urls.push(database(engine, name).await);
     }
+    open(&urls).await.unwrap()
+}
 
-    /// A store over the databases of these names.
-    async fn store(&self, names: &[&str]) -> SqlStore {
-        let mut urls = Vec::new();
-        for name in names {
-            urls.push(self.database(name).await);
-        }
-        open(&urls).await.unwrap()
-    }
-
-    /// A store over one database of a server, behind a network that fails.
-    async fn proxied(&self, name: &str) -> Option<(SqlStore, Proxy)> {
-        let (proxy, url) = match self {
-            Self::Sqlite(_) => return None,
-            Self::Postgres(server) => (server.proxy().await.unwrap(), server.database(name).await.unwrap()),
-            Self::MariaDb(server) => (server.proxy().await.unwrap(), server.database(name).await.unwrap()),
-        };
-        let url = proxy.url(&url).parse().unwrap();
-        Some((open(&[url]).await.unwrap(), proxy))
-    }
+/// A store over one database of a server, behind a network that fails.
+async fn proxied(engine: &Engine, name: &str) -> Option<(SqlStore, Proxy)> {
+    let proxy = engine.proxy().await?;
+    let url = proxy.url(&engine.database(name).await).parse().unwrap();
+    Some((open(&[url]).await.unwrap(), proxy))
 }
 
 async fn open(urls: &[Url]) -> Result<SqlStore, ConnectError> {
@@ -82,7 +61,7 @@ async fn keeps_the_contract(store: &SqlStore) {
 
 async fn everything(engine: Engine) {
     for names in [&["whole"][..], &["left", "right"]] {
-        let store = engine.store(names).await;
+        let store = store(&engine, names).await;
         keeps_the_contract(&store).await;
         shards::everything_is_at_home(&store).await;
         rules::are_enforced(&store).await;
@@ -94,15 +73,15 @@ async fn everything(engine: Engine) {
 
 #[tokio::test]
 async fn sqlite_keeps_the_contract() {
-    everything(Engine::Sqlite(Dir::new())).await;
+    everything(Engine::sqlite()).await;
 }
 
 #[tokio::test]
 async fn postgres_keeps_the_contract() {
-    everything(Engine::Postgres(Postgres::start().await.unwrap())).await;
+    everything(Engine::postgres().await).await;
 }
 
 #[tokio::test]
 async fn mariadb_keeps_the_contract() {
-    everything(Engine::MariaDb(MariaDb::start().await.unwrap())).await;
+    everything(Engine::mariadb().await).await;
 }

@@ -10,7 +10,9 @@ use transfer::{
 use uuid::Uuid;
 
 use super::{PARTITIONS, at, attempt, packet, partition, settled, user};
-use crate::engine::{Engine, open};
+use testkit::Engine;
+
+use crate::engine::open;
 
 /// Every write, with its commit lost each way: it has its one effect, and its caller an answer.
 pub async fn lost_answers_are_found(engine: &Engine) {

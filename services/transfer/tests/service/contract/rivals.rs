@@ -8,13 +8,15 @@ use transfer::{
 use uuid::Uuid;
 
 use super::{PARTITIONS, at, attempt, packet, partition, settled, user};
-use crate::engine::Engine;
+use testkit::Engine;
+
+use crate::engine::store;
 
 const OWNERS: [Uuid; 2] = [Uuid::from_u128(1), Uuid::from_u128(2)];
 
 /// Everything that two instances may do to each other. SQLite has one writer: there, they wait.
 pub async fn exclude_each_other(engine: &Engine) {
-    let ((_, one), (_, two)) = (engine.store("rivals").await, engine.store("rivals").await);
+    let ((_, one), (_, two)) = (store(engine, "rivals").await, store(engine, "rivals").await);
     let prepared = tokio::join!(one.prepare(PARTITIONS), two.prepare(PARTITIONS));
     prepared.0.unwrap();
     prepared.1.unwrap();
@@ -25,7 +27,7 @@ pub async fn exclude_each_other(engine: &Engine) {
     stretches(stores).await;
     acts(stores).await;
     late_acts(stores).await;
-    if engine.proxy().await.is_some() {
+    if engine.is_server() {
         a_lease_waits_for_nobody(engine).await;
     }
 }
@@ -226,7 +228,7 @@ async fn late_acts(stores: [&SqlStore; 2]) {
 /// A worker that stands still while it settles keeps its own partitions, and nobody's lease.
 async fn a_lease_waits_for_nobody(engine: &Engine) {
     use sea_orm::ConnectionTrait;
-    let (database, store) = engine.store("rivals").await;
+    let (database, store) = store(engine, "rivals").await;
     for now in 1_000..1_003 {
         for owner in OWNERS {
             store.lease(owner, at(now), at(now + 10)).await.unwrap();

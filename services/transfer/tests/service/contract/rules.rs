@@ -9,7 +9,9 @@ use transfer::{
 use uuid::Uuid;
 
 use super::{PARTITIONS, at, attempt, packet, settled, user};
-use crate::engine::Engine;
+use testkit::Engine;
+
+use crate::engine::store;
 
 async fn run(database: &Database, statement: &str) -> Result<(), DbErr> {
     let transaction = database.begin().await.unwrap();
@@ -31,7 +33,7 @@ fn refusal(fault: &DbErr) -> &'static str {
 
 /// Checks and keys, of every table.
 pub async fn are_enforced(engine: &Engine) {
-    let (database, store) = engine.store("rules").await;
+    let (database, store) = store(engine, "rules").await;
     store.prepare(PARTITIONS).await.unwrap();
     store.lease(Uuid::from_u128(1), at(1), at(2)).await.unwrap();
     let fund = Order::fund(packet(1), user("a"), 10, at(1));

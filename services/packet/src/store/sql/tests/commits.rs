@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Engine;
+use super::{Engine, proxied};
 use crate::{
     domain::{
         State,
@@ -25,7 +25,7 @@ const WAYS: [(&str, Lose); 2] = [
 
 /// Every write, with each commit that it makes lost each way.
 pub async fn lost_answers_are_found(engine: &Engine) {
-    let Some((store, proxy)) = engine.proxied("lost").await else {
+    let Some((store, proxy)) = proxied(engine, "lost").await else {
         return;
     };
     let mut expected = 0;

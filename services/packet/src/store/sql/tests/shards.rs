@@ -7,7 +7,7 @@ use clock::Timestamp;
 use id::PacketId;
 use sea_orm::EntityTrait;
 
-use super::{Engine, PARTITIONS, SqlStore, open};
+use super::{Engine, PARTITIONS, SqlStore, database, open};
 use crate::{
     domain::{
         Audience, Phase, State,
@@ -62,8 +62,8 @@ pub async fn everything_is_at_home(store: &SqlStore) {
 
 /// Another order, another length, another number of partitions.
 pub async fn layouts_stay(engine: &Engine) {
-    let (a, b) = (engine.database("first").await, engine.database("second").await);
-    let c = engine.database("third").await;
+    let (a, b) = (database(engine, "first").await, database(engine, "second").await);
+    let c = database(engine, "third").await;
     open(&[a.clone(), b.clone()]).await.unwrap().close().await;
     open(&[a.clone(), b.clone()]).await.unwrap().close().await;
     for (urls, told) in [
