@@ -42,8 +42,13 @@ pub struct Attempt {
 /// What a FUND finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FundStart {
-    /// Nobody else is at it: the order is PENDING and the try is on record.
-    Begun(Order),
+    /// The order is PENDING and the try is on record.
+    Begun {
+        /// The order.
+        order: Order,
+        /// Until when a try that this one took over from may still take effect.
+        doubt: Option<Timestamp>,
+    },
     /// Another try may still take effect, until the given time at the latest.
     Held(Timestamp),
     /// The order is decided, or asks for something else.
@@ -57,8 +62,9 @@ pub enum FundEnd {
     Funded,
     /// The ledger refused it: the verdict and the balance that fell short.
     Refused(Verdict, i64),
-    /// Nothing was decided, and nothing of this try can take effect any more.
-    Undecided,
+    /// Nothing was decided, and nothing of this try can take effect any more; of one that it took over from perhaps until
+    /// then.
+    Undecided(Option<Timestamp>),
 }
 
 /// Whose orders to list.
@@ -85,6 +91,10 @@ pub trait Orders: Send + Sync {
     /// Records the FUND order `draft` and `attempt` at it, unless the order is known and decided, asks for something else,
     /// or another attempt is open at `now`.
     async fn begin_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart>;
+
+    /// Like [`begin_fund`](Self::begin_fund), but takes over from an attempt that is open: never [`FundStart::Held`]. The order
+    /// then counts as attempted until both ends are past.
+    async fn take_over_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart>;
 
     /// Ends an attempt and returns the order as it is then. [`FundEnd::Funded`] always counts; a refusal counts only if the
     /// order is PENDING and `attempt` is still the one on record.

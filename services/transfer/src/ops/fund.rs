@@ -3,13 +3,14 @@
 //! The order row decides who is answered what, the ledger decides what moved; the danger lies between them. A call that
 //! was refused for lack of funds and is about to record REJECTED must not meet another call for the same packet that
 //! posts, because a deposit came in between. So a try is on record before it posts, with the time until which its posting
-//! may still take effect, and while that window is open nobody else posts. Only the try on record may record a refusal.
+//! may still take effect. Only the try on record may record a refusal, and only if no other one may still take effect.
 //!
-//! - Several instances: the window is in the shared order row, so they exclude each other like two calls in one.
+//! - Several instances: the try is in the shared order row, so they exclude each other like two calls in one.
 //! - The caller goes away: the try is a task of its own and ends by itself, closing its window.
 //! - The instance dies, or the answer of the ledger is lost: the window stays open until [`WINDOW`] has passed, more than
-//!   the ledger may take for a posting ([`POST_TIMEOUT`], which it is told and enforces). The next call then posts again
-//!   and hears `ALREADY_POSTED` if the lost one came through.
+//!   the ledger may take for a posting ([`POST_TIMEOUT`], which it is told and enforces). The next call waits for a while,
+//!   then takes over the record and posts again; it hears `ALREADY_POSTED` if the lost one came through. What it may
+//!   not do before the window has passed is refuse, because the lost one may yet come through.
 //!
 //! This assumes that instances' clocks differ by less than `WINDOW - POST_TIMEOUT`. If they ever do not, two calls race a
 //! deposit, and one is refused and the other posted, then reconciliation reports it as `REJECTED_BUT_POSTED`.
@@ -22,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use clock::Timestamp;
 use id::{PacketId, UserId};
 use runtime::{Process, deadline};
 use tokio::{sync::oneshot, time::Instant};
@@ -37,7 +39,8 @@ use crate::{
 pub const POST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a try counts as able to take effect. Three times what the ledger is told: room for clocks that differ.
 pub const WINDOW: Duration = Duration::from_secs(15);
-/// How long a call waits for another's try before it tells its caller to come back.
+/// How long a call waits for another's try before it takes over. Far longer than a posting takes, so that nobody takes over
+/// from who is alive and well.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a waiting call looks.
 const POLL: Duration = Duration::from_millis(10);
@@ -80,32 +83,34 @@ impl Fund {
         loop {
             let now = self.ports.clock.now();
             let attempt = self.attempts.next(clock::after(now, WINDOW));
-            match self.ports.store.begin_fund(&draft, attempt, now).await? {
-                FundStart::Begun(order) => return self.see_through(order, attempt).await,
+            let start = if Instant::now() < patience {
+                self.ports.store.begin_fund(&draft, attempt, now).await?
+            } else {
+                self.ports.store.take_over_fund(&draft, attempt, now).await?
+            };
+            match start {
+                FundStart::Begun { order, doubt } => return self.see_through(order, attempt, doubt).await,
                 FundStart::Known(order) if !order.asks_the_same(&draft) => return Err(Error::OtherFacts(packet)),
                 FundStart::Known(order) => return answer(order),
-                FundStart::Held(until) if Instant::now() > patience => {
-                    return Err(Error::Busy(clock::until(now, until)));
-                }
                 FundStart::Held(_) => tokio::time::sleep(POLL).await,
             }
         }
     }
 
     /// Runs the try as a task of its own, so that it ends properly even if this caller goes away.
-    async fn see_through(&self, order: Order, attempt: Attempt) -> Result<Order> {
+    async fn see_through(&self, order: Order, attempt: Attempt, doubt: Option<Timestamp>) -> Result<Order> {
         let (done, outcome) = oneshot::channel();
         let ports = self.ports.clone();
         self.process.spawn("fund", async move {
             // Nobody may be waiting any more; then the order says what came of it.
-            let _ = done.send(post(&ports, &order, attempt).await);
+            let _ = done.send(post(&ports, &order, attempt, doubt).await);
         });
         outcome.await.unwrap_or(Err(Error::Busy(WINDOW)))
     }
 }
 
 impl Attempts {
-    fn next(&self, until: clock::Timestamp) -> Attempt {
+    fn next(&self, until: Timestamp) -> Attempt {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         Attempt {
             id: Uuid::from_u128(self.start.wrapping_add(u128::from(number))),
@@ -114,7 +119,8 @@ impl Attempts {
     }
 }
 
-async fn post(ports: &Ports, order: &Order, attempt: Attempt) -> Result<Order> {
+/// Posts, and records what came of it. With a `doubt` somebody else's posting may still come through, until then.
+async fn post(ports: &Ports, order: &Order, attempt: Attempt, doubt: Option<Timestamp>) -> Result<Order> {
     let incomplete = || Error::Broken(format!("FUND order {} is incomplete", order.id));
     let movements = [order.movement().ok_or_else(incomplete)?];
     let posting = ports.ledger.post(&movements);
@@ -125,6 +131,7 @@ async fn post(ports: &Ports, order: &Order, attempt: Attempt) -> Result<Order> {
             None => Err(incomplete()),
             Some(answer) => match answer.verdict.on_fund() {
                 OnFund::Funded => Ok(FundEnd::Funded),
+                OnFund::Refused if let Some(until) = doubt => Err(Error::Busy(clock::until(ports.clock.now(), until))),
                 OnFund::Refused => Ok(FundEnd::Refused(answer.verdict, answer.balance_fen)),
                 OnFund::Broken => Err(Error::Broken(format!(
                     "FUND {}: the ledger says {}",
@@ -137,7 +144,7 @@ async fn post(ports: &Ports, order: &Order, attempt: Attempt) -> Result<Order> {
     let now = ports.clock.now();
     let (end, fault) = match end {
         Ok(end) => (end, None),
-        Err(fault) => (FundEnd::Undecided, Some(fault)),
+        Err(fault) => (FundEnd::Undecided(doubt), Some(fault)),
     };
     let order = ports.store.end_fund(order.id, attempt, end, now).await?;
     match fault {

@@ -18,6 +18,8 @@ pub enum Fault {
     LostAnswer,
     /// It happens; the answer waits for [`Bank::let_go`].
     LateAnswer,
+    /// It waits for [`Bank::let_go`], then happens.
+    LateEffect,
     /// Nothing is wrong with this one.
     None,
 }
@@ -211,11 +213,14 @@ impl wire::account_service_server::AccountService for Bank {
         if fault == Fault::Before {
             return Err(status::unavailable("the ledger", "planned", std::time::Duration::ZERO));
         }
+        if fault == Fault::LateEffect {
+            self.gate.acquire().await.unwrap().forget();
+        }
         let results = transfers.iter().map(|transfer| self.post(transfer)).collect();
         match fault {
             Fault::LostAnswer => return Err(Status::unknown("the answer is lost")),
             Fault::LateAnswer => self.gate.acquire().await.unwrap().forget(),
-            Fault::Before | Fault::None => {}
+            Fault::Before | Fault::LateEffect | Fault::None => {}
         }
         Ok(Response::new(wire::PostTransfersResponse { results }))
     }

@@ -39,6 +39,13 @@ fn attempt(n: u128, until: i64) -> Attempt {
     }
 }
 
+fn begun_anew(draft: &Order) -> FundStart {
+    FundStart::Begun {
+        order: draft.clone(),
+        doubt: None,
+    }
+}
+
 fn page(after: Option<ListKey>) -> Page<ListKey> {
     Page { size: 2, after }
 }
@@ -62,7 +69,7 @@ async fn contract(store: &dyn Store) {
 async fn funds(store: &dyn Store) {
     let draft = Order::fund(packet(1), user("a"), 10, at(1));
     let begun = store.begin_fund(&draft, attempt(1, 10), at(1)).await.unwrap();
-    assert_eq!(begun, FundStart::Begun(draft.clone()));
+    assert_eq!(begun, begun_anew(&draft));
     let held = store.begin_fund(&draft, attempt(2, 20), at(9)).await.unwrap();
     assert_eq!(held, FundStart::Held(at(10)));
     let other = Order::fund(packet(1), user("a"), 11, at(1));
@@ -71,26 +78,54 @@ async fn funds(store: &dyn Store) {
 
     // The window is over; whoever had it may no longer refuse.
     let begun = store.begin_fund(&draft, attempt(2, 20), at(10)).await.unwrap();
-    assert_eq!(begun, FundStart::Begun(draft.clone()));
+    assert_eq!(begun, begun_anew(&draft));
     let refused = FundEnd::Refused(Verdict::InsufficientFunds, 3);
     let late = store.end_fund(draft.id, attempt(1, 10), refused, at(11)).await.unwrap();
     assert_eq!(late.state, State::Pending);
     // Undecided closes the window.
     store
-        .end_fund(draft.id, attempt(2, 20), FundEnd::Undecided, at(12))
+        .end_fund(draft.id, attempt(2, 20), FundEnd::Undecided(None), at(12))
         .await
         .unwrap();
     let begun = store.begin_fund(&draft, attempt(3, 30), at(12)).await.unwrap();
-    assert!(matches!(begun, FundStart::Begun(_)));
+    assert!(matches!(begun, FundStart::Begun { .. }));
+    // One that takes over may not close the window of the other.
+    let doubtful = |until| FundStart::Begun {
+        order: draft.clone(),
+        doubt: Some(at(until)),
+    };
+    let over = store.take_over_fund(&draft, attempt(4, 20), at(12)).await.unwrap();
+    assert_eq!(over, doubtful(30));
+    let late = store.end_fund(draft.id, attempt(3, 30), refused, at(12)).await.unwrap();
+    assert_eq!(late.state, State::Pending);
+    let held = store.begin_fund(&draft, attempt(5, 60), at(29)).await.unwrap();
+    assert_eq!(held, FundStart::Held(at(30)));
+    store
+        .end_fund(draft.id, attempt(4, 20), FundEnd::Undecided(Some(at(30))), at(12))
+        .await
+        .unwrap();
+    let held = store.begin_fund(&draft, attempt(5, 60), at(29)).await.unwrap();
+    assert_eq!(held, FundStart::Held(at(30)));
+    // It stays open for the longer of both, and a repeat of the same taking over has it no easier.
+    for _ in 0..2 {
+        let over = store.take_over_fund(&draft, attempt(6, 40), at(12)).await.unwrap();
+        assert!(matches!(over, FundStart::Begun { doubt: Some(until), .. } if until >= at(30)));
+    }
+    let held = store.begin_fund(&draft, attempt(5, 60), at(39)).await.unwrap();
+    assert_eq!(held, FundStart::Held(at(40)));
+    let over = store.take_over_fund(&draft, attempt(7, 60), at(40)).await.unwrap();
+    assert_eq!(over, begun_anew(&draft));
     // That the ledger has it always counts.
     let posted = store
         .end_fund(draft.id, attempt(1, 10), FundEnd::Funded, at(13))
         .await
         .unwrap();
     assert_eq!((posted.state, posted.updated), (State::Posted, at(13)));
-    let after = store.end_fund(draft.id, attempt(3, 30), refused, at(14)).await.unwrap();
+    let after = store.end_fund(draft.id, attempt(7, 60), refused, at(14)).await.unwrap();
     assert_eq!(after, posted);
     let known = store.begin_fund(&draft, attempt(4, 40), at(15)).await.unwrap();
+    assert_eq!(known, FundStart::Known(posted.clone()));
+    let known = store.take_over_fund(&draft, attempt(4, 40), at(15)).await.unwrap();
     assert_eq!(known, FundStart::Known(posted.clone()));
     assert_eq!(store.order(draft.id).await.unwrap(), Some(posted.clone()));
 

@@ -12,6 +12,7 @@ use crate::{
 
 async fn everything(engine: Engine) {
     funding::a_refusal_on_its_way(mesh(&engine, "refusal").await).await;
+    funding::a_posting_on_its_way(mesh(&engine, "posting").await).await;
     funding::many_calls_at_once(mesh(&engine, "calls").await).await;
     funding::cut_off_at_every_await(mesh(&engine, "funding_cut").await).await;
     refunding::at_once(mesh(&engine, "refunds").await).await;

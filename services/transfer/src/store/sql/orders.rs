@@ -28,7 +28,11 @@ fn gone(id: TransferId) -> Error {
 #[async_trait]
 impl Orders for SqlStore {
     async fn begin_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
-        repeat(|| self.begin_fund_once(draft, attempt, now)).await
+        repeat(|| self.begin_fund_once(draft, attempt, now, false)).await
+    }
+
+    async fn take_over_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
+        repeat(|| self.begin_fund_once(draft, attempt, now, true)).await
     }
 
     async fn end_fund(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
@@ -65,17 +69,23 @@ impl Orders for SqlStore {
 }
 
 impl SqlStore {
-    async fn begin_fund_once(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
+    async fn begin_fund_once(&self, draft: &Order, attempt: Attempt, now: Timestamp, over: bool) -> Result<FundStart> {
         let transaction = self.database.begin().await?;
-        let mut row = Model::from(draft);
+        let (mut row, mut doubt) = (Model::from(draft), None);
         if let Some(known) = locked(transaction.as_ref(), draft.id).await? {
             let order = Order::try_from(known.clone())?;
             if order.state != State::Pending || !order.asks_the_same(draft) {
                 return Ok(FundStart::Known(order));
             }
-            let held = known.attempt_until_us.filter(|until| *until > now.as_microsecond());
-            if let Some(until) = held.filter(|_| known.attempt_id != Some(attempt.id)) {
-                return Ok(FundStart::Held(clock::from_micros(until)));
+            let open = known
+                .attempt_until_us
+                .map(clock::from_micros)
+                .filter(|until| *until > now);
+            match open {
+                // Perhaps it took over already, and the answer to that was lost: then this doubts itself.
+                Some(until) if over => doubt = Some(until),
+                Some(until) if known.attempt_id != Some(attempt.id) => return Ok(FundStart::Held(until)),
+                _ => {}
             }
             row = known;
         } else {
@@ -85,17 +95,18 @@ impl SqlStore {
         let order = Order::try_from(row.clone())?;
         let mut row = row.into_active_model();
         row.attempt_id = sea_orm::Set(Some(attempt.id));
-        row.attempt_until_us = sea_orm::Set(Some(attempt.until.as_microsecond()));
+        let until = doubt.map_or(attempt.until, |doubt| doubt.max(attempt.until));
+        row.attempt_until_us = sea_orm::Set(Some(until.as_microsecond()));
         row.update_without_returning(transaction.as_ref()).await?;
         transaction.commit().await?;
-        Ok(FundStart::Begun(order))
+        Ok(FundStart::Begun { order, doubt })
     }
 
     async fn end_fund_once(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
         let transaction = self.database.begin().await?;
         let row = locked(transaction.as_ref(), id).await?.ok_or_else(|| gone(id))?;
         let ours = row.attempt_id == Some(attempt.id);
-        let mut order = Order::try_from(row)?;
+        let mut order = Order::try_from(row.clone())?;
         if order.state != State::Pending || (!ours && end != FundEnd::Funded) {
             return Ok(order);
         }
@@ -106,11 +117,15 @@ impl SqlStore {
                 order.failure = Some(Failure::Refused(verdict));
                 order.balance_fen = balance_fen;
             }
-            FundEnd::Undecided => {}
+            FundEnd::Undecided(doubt) => {
+                let mut row = row.into_active_model();
+                row.attempt_until_us = sea_orm::Set(doubt.map(Timestamp::as_microsecond));
+                row.update_without_returning(transaction.as_ref()).await?;
+                transaction.commit().await?;
+                return Ok(order);
+            }
         }
-        if order.state != State::Pending {
-            order.updated = now;
-        }
+        order.updated = now;
         update(transaction.as_ref(), &order).await?;
         transaction.commit().await?;
         Ok(order)

@@ -5,11 +5,11 @@ use sea_orm::ConnectionTrait;
 use testkit::engines::Proxy;
 use transfer::{
     domain::{Action, CaseEvent, CaseState, Delivery, Order, State, Verdict},
-    store::{ActEnd, ActStart, Books, Cases, Cursors, FundEnd, FundStart, Orders, Stretch},
+    store::{ActEnd, ActStart, Books, Cases, Cursors, FundEnd, Orders, Stretch},
 };
 use uuid::Uuid;
 
-use super::{PARTITIONS, at, attempt, packet, partition, settled, user};
+use super::{PARTITIONS, at, attempt, begun_anew, packet, partition, settled, user};
 use testkit::Engine;
 
 use crate::engine::open;
@@ -34,11 +34,7 @@ pub async fn lost_answers_are_found(engine: &Engine) {
         let draft = Order::fund(packet(1), user("a"), 10, at(1));
         lose();
         let begun = store.begin_fund(&draft, attempt(1, 10), at(1)).await.unwrap();
-        assert_eq!(
-            begun,
-            FundStart::Begun(draft.clone()),
-            "{way}: its own try is not somebody else's"
-        );
+        assert_eq!(begun, begun_anew(&draft), "{way}: its own try is not somebody else's");
         lose();
         let refused = FundEnd::Refused(Verdict::InsufficientFunds, 3);
         let rejected = store.end_fund(draft.id, attempt(1, 10), refused, at(2)).await.unwrap();

@@ -7,7 +7,7 @@ use transfer::{
 };
 use uuid::Uuid;
 
-use super::{PARTITIONS, at, attempt, packet, partition, settled, user};
+use super::{PARTITIONS, at, attempt, begun_anew, packet, partition, settled, user};
 use testkit::Engine;
 
 use crate::engine::store;
@@ -47,7 +47,7 @@ async fn fundings(stores: [&SqlStore; 2]) {
         let begun = join_all(tries).await;
         let holders: Vec<u128> = begun
             .iter()
-            .filter_map(|(number, begun)| matches!(begun, FundStart::Begun(_)).then_some(*number))
+            .filter_map(|(number, begun)| matches!(begun, FundStart::Begun { .. }).then_some(*number))
             .collect();
         assert_eq!(holders.len(), 1, "{begun:?}");
 
@@ -55,7 +55,7 @@ async fn fundings(stores: [&SqlStore; 2]) {
         let (late, next) = (attempt(holders[0], 10), attempt(99, 30));
         assert_eq!(
             stores[0].begin_fund(&draft, next, at(20)).await.unwrap(),
-            FundStart::Begun(draft.clone())
+            begun_anew(&draft)
         );
         let refused = FundEnd::Refused(Verdict::InsufficientFunds, 3);
         let (funded, refused) = tokio::join!(
