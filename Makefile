@@ -36,6 +36,16 @@ else
 	cargo run --release --package hongbao -- demo
 endif
 
+.PHONY: sim
+sim: ## Simulate the mesh with faults from SEEDS=1000 seeds (FROM=first), or replay one step by step: SEED=…
+	cargo run --release --quiet --package sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --from $(or $(FROM),0)) $(if $(WITHOUT),--without $(WITHOUT))
+
+.PHONY: chaos
+chaos: ## Do the worst to a mesh under load for DURATION=2m, drawn from SEED=…, and check that nothing was lost; ENGINES=… as for mesh; needs `make deps`
+	cargo build --release --bins
+	cargo run --release --bin hongbao -- chaos --data-dir $(DATA)/chaos \
+		$(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(ENGINES),--engines $(ENGINES))
+
 .PHONY: test
 test: deps ## Run every test
 	cargo nextest run --workspace --locked

@@ -1,17 +1,24 @@
-//! The composition root: the only place that names the concrete store.
+//! The composition root: the only place that names the concrete store. [`compose`] is all of it that does not depend on what
+//! stands behind the ports.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use cache::Shared;
+use clock::SharedClock;
 use proto::account::v1::{account_service_server::AccountServiceServer, group_service_server::GroupServiceServer};
-use runtime::{Faults, Process, Server, config::ServerConfig};
+use runtime::{Faults, Metrics, Process, Server, config::ServerConfig};
 use sql::Database;
 
 use crate::{
     Config, Settings,
+    metrics::Postings,
     notice::{Nobody, Notice},
+    ops::seal::keep_sealing,
     rpc::{AccountRpc, GroupRpc},
-    store::sql::{Migrator, SqlStore},
+    store::{
+        Accounts, Audit, Chain, Groups, Ledger,
+        sql::{Migrator, SqlStore},
+    },
 };
 
 /// The account service, for [`runtime::run`] and for whoever runs several services in one process.
@@ -44,30 +51,68 @@ impl runtime::Service for Account {
         let database = Database::open::<Migrator>(&config.database_url, config.pool).await?;
         process.on_stopped(database.clone().close());
         let store = Arc::new(SqlStore::new(database.clone()));
-        let clock: clock::SharedClock = Arc::new(clock::System);
+        let clock: SharedClock = Arc::new(clock::System);
         let notice: Arc<dyn Notice> = match Shared::open(config.redis.as_ref()).await? {
             None => Arc::new(Nobody),
             Some(caches) => Arc::new(caches),
         };
 
-        let accounts = AccountRpc {
-            accounts: store.clone(),
-            ledger: store.clone(),
-            clock: clock.clone(),
-        };
-        let groups = GroupRpc {
-            accounts: store.clone(),
-            groups: store,
+        if let Some(interval) = config.seal_interval {
+            process.spawn(
+                "seal",
+                keep_sealing(store.clone(), clock.clone(), interval, process.clone()),
+            );
+        }
+        let (accounts, groups) = compose(Parts {
+            store,
             notice,
             clock,
-        };
-        server
-            .add(AccountServiceServer::new(accounts))
-            .add(GroupServiceServer::new(groups))
-            .spawn(process, move || {
-                let database = database.clone();
-                async move { database.ping().await.map_err(|fault| fault.to_string()) }
-            })?;
+            metrics: process.metrics().clone(),
+        });
+        server.add(accounts).add(groups).spawn(process, move || {
+            let database = database.clone();
+            async move { database.ping().await.map_err(|fault| fault.to_string()) }
+        })?;
         Ok(address)
     }
+}
+
+/// What the service is put together from.
+pub struct Parts<S> {
+    /// What it remembers.
+    pub store: Arc<S>,
+    /// Who hears that somebody left a group.
+    pub notice: Arc<dyn Notice>,
+    /// The hour.
+    pub clock: SharedClock,
+    /// What it counts.
+    pub metrics: Metrics,
+}
+
+/// The service, ready to be served.
+pub fn compose<S>(parts: Parts<S>) -> (AccountServiceServer<AccountRpc>, GroupServiceServer<GroupRpc>)
+where
+    S: Accounts + Ledger + Audit + Chain + Groups + 'static,
+{
+    let Parts {
+        store,
+        notice,
+        clock,
+        metrics,
+    } = parts;
+    let accounts = AccountRpc {
+        accounts: store.clone(),
+        ledger: store.clone(),
+        audit: store.clone(),
+        chain: store.clone(),
+        postings: Postings::new(&metrics),
+        clock: clock.clone(),
+    };
+    let groups = GroupRpc {
+        accounts: store.clone(),
+        groups: store,
+        notice,
+        clock,
+    };
+    (AccountServiceServer::new(accounts), GroupServiceServer::new(groups))
 }

@@ -1,5 +1,7 @@
 //! How the service is configured.
 
+use std::time::Duration;
+
 use clap::Args;
 use resp::{RedisConfig, settings::RedisSettings};
 use runtime::config::{Faults, ServerConfig, ServerSettings};
@@ -19,6 +21,9 @@ pub struct Settings {
     /// The Redis where caches hear that somebody left a group: the one that the other services are told.
     #[command(flatten)]
     pub redis: RedisSettings,
+    /// How often posted transfers are sealed into the hash chain; 0s for never, where another instance does
+    #[arg(long, value_name = "SPAN", default_value = "1s")]
+    pub seal_interval: String,
 }
 
 /// [`Settings`], understood.
@@ -32,6 +37,8 @@ pub struct Config {
     pub pool: sql::Pool,
     /// Where caches hear that somebody left a group.
     pub redis: Option<RedisConfig>,
+    /// How often posted transfers are sealed; `None` for never.
+    pub seal_interval: Option<Duration>,
 }
 
 impl Settings {
@@ -41,11 +48,13 @@ impl Settings {
         let database_url = sql::settings::url(faults, "database_url", &self.database_url);
         let pool = self.pool.check(faults);
         let redis = self.redis.check(faults);
+        let seal_interval = faults.duration("seal_interval", &self.seal_interval);
         Some(Config {
             server: server?,
             database_url: database_url?,
             pool: pool?,
             redis: redis?,
+            seal_interval: Some(seal_interval?).filter(|interval| !interval.is_zero()),
         })
     }
 }
@@ -59,7 +68,8 @@ mod tests {
         let settings: Settings = runtime::config::defaults();
         let mut faults = Faults::default();
         let config = settings.check(&mut faults);
-        assert!(faults.finish(config).is_ok());
+        let config = faults.finish(config).unwrap();
+        assert_eq!(config.seal_interval, Some(Duration::from_secs(1)));
     }
 
     #[test]
@@ -67,11 +77,12 @@ mod tests {
         let mut settings: Settings = runtime::config::defaults();
         settings.server.listen = "nowhere".to_owned();
         settings.server.drain_timeout = "soon".to_owned();
+        settings.seal_interval = "never".to_owned();
         settings.database_url = "oracle://user:secret@host".to_owned();
         let mut faults = Faults::default();
         let config = settings.check(&mut faults);
         let text = faults.finish(config).map(drop).unwrap_err().to_string();
-        for part in ["listen", "drain-timeout", "database-url", "oracle"] {
+        for part in ["listen", "drain-timeout", "database-url", "oracle", "seal-interval"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("secret"), "{text}");

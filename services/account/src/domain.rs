@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod chain;
 pub mod ledger;
 pub mod people;
 pub mod refusal;

@@ -13,19 +13,21 @@
 //! In reading order:
 //!
 //! - `domain`: accounts, transfers, and the ledger's rules (`domain::ledger`) as pure functions; users and groups.
-//! - `store`: the ports, and `store::sql` behind them.
+//! - `store`: the ports, `store::sql` behind them, and `store::memory` for simulations.
 //! - `notice`: who hears that somebody left a group.
 //! - `ops`: one file per use case.
 //! - `rpc`: requests in, domain words to `ops`, answers out; errors become statuses in `rpc::error`.
 //! - `app`: the composition root, the only place that names the concrete store.
 
-mod app;
+pub mod app;
 mod config;
-mod domain;
-mod notice;
-mod ops;
-mod rpc;
-mod store;
+pub mod domain;
+pub mod metrics;
+pub mod notice;
+pub mod ops;
+#[doc(hidden)]
+pub mod rpc;
+pub mod store;
 
 pub use app::Account;
 pub use config::{Config, Settings};

@@ -6,6 +6,8 @@ pub mod freeze;
 pub mod members;
 pub mod post_transfers;
 pub mod read_account;
+pub mod seal;
+pub mod verify_ledger;
 
 use std::{collections::HashMap, hash::Hash};
 

@@ -1,6 +1,7 @@
 //! The RPCs: parse, call, render.
 
-mod convert;
+#[doc(hidden)]
+pub mod convert;
 mod error;
 mod render;
 
@@ -21,6 +22,7 @@ use proto::account::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::{
+    metrics::Postings,
     notice::Notice,
     ops::{
         create_group::create_group,
@@ -30,8 +32,9 @@ use crate::{
         members::{add_members, check_members, get_group, list_members, remove_members},
         post_transfers::post_transfers,
         read_account::{get_account, list_entries},
+        verify_ledger::verify_ledger,
     },
-    store::{Accounts, Groups, Ledger},
+    store::{Accounts, Audit, Chain, Groups, Ledger},
 };
 use error::{refuse, unanswered};
 
@@ -41,8 +44,14 @@ type Answer<T> = Result<Response<T>, Status>;
 pub struct AccountRpc {
     /// Users and their accounts.
     pub accounts: Arc<dyn Accounts>,
+    /// What is counted of postings.
+    pub postings: Postings,
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
+    /// What a verification of it reads.
+    pub audit: Arc<dyn Audit>,
+    /// The chain of seals.
+    pub chain: Arc<dyn Chain>,
     /// The hour.
     pub clock: SharedClock,
 }
@@ -118,11 +127,14 @@ impl AccountService for AccountRpc {
     async fn post_transfers(&self, request: Request<PostTransfersRequest>) -> Answer<PostTransfersResponse> {
         let request = request.into_inner();
         let items = convert::post_transfers(&request)?;
-        let postings = post_transfers(&*self.ledger, &*self.clock, &items).await;
+        let postings = post_transfers(&*self.ledger, &*self.clock, &items)
+            .await
+            .map_err(refuse)?;
+        self.postings.count(&postings);
         let ids = request.transfers.into_iter().map(|transfer| transfer.transfer_id);
         Ok(Response::new(PostTransfersResponse {
             results: ids
-                .zip(postings.map_err(refuse)?)
+                .zip(postings)
                 .map(|(id, posting)| render::posting(id, posting))
                 .collect(),
         }))
@@ -158,9 +170,10 @@ impl AccountService for AccountRpc {
         }))
     }
 
-    async fn verify_ledger(&self, _: Request<VerifyLedgerRequest>) -> Answer<VerifyLedgerResponse> {
-        let audit = self.ledger.verify().await.map_err(unanswered)?;
-        Ok(Response::new(render::audit(&audit)))
+    async fn verify_ledger(&self, request: Request<VerifyLedgerRequest>) -> Answer<VerifyLedgerResponse> {
+        let (from, rows, known) = convert::verify_ledger(&request.into_inner())?;
+        let slice = verify_ledger(&*self.audit, &*self.chain, from, rows, known).await;
+        Ok(Response::new(render::verified(&slice.map_err(refuse)?)))
     }
 }
 

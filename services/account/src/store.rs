@@ -5,6 +5,8 @@
 //! commit is lost. What is left then is an [`::sql::Error`]: after `OutcomeUnknown` it may have happened, after any
 //! other nothing has.
 
+#[cfg(any(test, feature = "sim"))]
+pub mod memory;
 pub mod sql;
 
 use ::sql::Result;
@@ -15,7 +17,12 @@ use paging::Page;
 
 use crate::domain::{
     account::{Account, AccountRef},
-    audit::Audit,
+    audit::{
+        accounts::{AccountSlice, Place},
+        seals::SealSlice,
+        transfers::TransferSlice,
+    },
+    chain::{Head, Sealing},
     ledger::{Item, Posting},
     people::{Group, User},
     transfer::{Entry, PostedTransfer},
@@ -55,9 +62,33 @@ pub trait Ledger: Send + Sync {
     /// The entries of an account, newest first, up to [`Page::fetch`]; the page's key is the `entry_no`. Empty for an
     /// account without entries and for one that does not exist.
     async fn entries(&self, account: &AccountRef, page: &Page<i64>) -> Result<Vec<Entry>>;
+}
 
-    /// Recomputes the whole ledger over one snapshot.
-    async fn verify(&self) -> Result<Audit>;
+/// What a verification reads: rows as they are, each call over one snapshot. `limit` bounds what a call looks at; it is
+/// above zero.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Accounts and entries behind `from`: at most `limit` entries and `limit` accounts.
+    async fn accounts_from(&self, from: Place, limit: u64) -> Result<AccountSlice>;
+
+    /// The `limit` transfers behind `after`, in order of id, and what entries say of ids between them.
+    async fn transfers_from(&self, after: Option<TransferId>, limit: u64) -> Result<TransferSlice>;
+
+    /// Seals behind the one numbered `after_no` with their members: as many seals as have `limit` members, and at least one
+    /// if there is one.
+    async fn seals_from(&self, after_no: i64, limit: u64) -> Result<SealSlice>;
+}
+
+/// The chain of seals over the transfers. Every posting leaves the digests of its transfers, in its own transaction, for
+/// the next sealing.
+#[async_trait]
+pub trait Chain: Send + Sync {
+    /// Puts the transfers that wait longest under a seal, whole postings in the order in which they were written, at most
+    /// [`MAX_MEMBERS`](crate::domain::chain::MAX_MEMBERS). Of several callers at once, one does.
+    async fn seal(&self, now: Timestamp) -> Result<Sealing>;
+
+    /// The end of the chain.
+    async fn head(&self) -> Result<Head>;
 }
 
 /// Groups and who is in them.

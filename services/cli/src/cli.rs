@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use id::UserId;
 
-use crate::{command, demo, mesh, up};
+use crate::{chaos, command, demo, mesh, up};
 
 /// Red packets: the whole mesh in one process or in many, and a client for it
 #[derive(Debug, Parser)]
@@ -64,6 +64,8 @@ pub enum Command {
     Mesh(mesh::Options),
     /// Play a demonstration on a mesh of its own and prove that the books are right
     Demo(demo::Options),
+    /// Do the worst to a mesh of processes under load, and check that nothing was lost
+    Chaos(chaos::Options),
     /// Everything that calls a gateway.
     #[command(flatten)]
     Client(command::Command),

@@ -1,11 +1,13 @@
 //! The commands that call a gateway, one file per group.
 
 pub mod account;
+pub mod books;
 pub mod grab;
 pub mod group;
 pub mod operation;
 pub mod packet;
 pub mod record;
+pub mod repair;
 pub mod send;
 pub mod verify;
 
@@ -54,10 +56,12 @@ pub enum Command {
     /// List a packet's transfer orders (operator)
     Transfers(operation::Transfers),
     /// Hold all books against each other; exit code 1 if they differ (operator)
-    Reconcile,
-    /// List, retry and resolve repair cases (operator)
+    Reconcile(books::Reconcile),
+    /// Recompute the ledger and its hash chain; exit code 1 if anything does not add up (operator)
+    VerifyLedger(books::VerifyLedger),
+    /// List repair cases and decide them: retry, redirect, return, write off (operator)
     #[command(subcommand)]
-    Repair(operation::Repair),
+    Repair(repair::Repair),
 }
 
 /// Runs one command as `caller`.
@@ -81,11 +85,8 @@ pub async fn run(command: Command, caller: &Caller) -> Result<ExitCode, Failure>
         Command::User(user) => user.run(&client, json).await,
         Command::Deposit(deposit) => done(&deposit.run(&client).await?, json),
         Command::Transfers(transfers) => done(&transfers.run(&client).await?, json),
-        Command::Reconcile => {
-            let found = operation::reconcile(&client).await?;
-            show::print(&found, json)?;
-            Ok(exit_code(found.differences.is_empty()))
-        }
+        Command::Reconcile(reconcile) => reconcile.run(&client, json).await,
+        Command::VerifyLedger(verify) => verify.run(&client, json).await,
         Command::Repair(repair) => repair.run(&client, json).await,
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     client::Client,
     failure::Failure,
     mesh::{self, Choice, Layout},
-    show::{View, line, operation::Reconciled},
+    show::{View, books::Reconciled, line},
     up::{self, Mesh, MeshOptions},
 };
 
@@ -101,7 +101,7 @@ async fn on_many_processes(engines: Choice, dir: &Path) -> Result<Reconciled, Fa
     let client = Client::new(&mesh.gateway_url())?;
     let played = tokio::select! {
         played = play(&client) => played,
-        death = mesh.death() => Err(Failure::new(death)),
+        death = mesh.death() => Err(Failure::new(death.told)),
     };
     if mesh.stop().await {
         played

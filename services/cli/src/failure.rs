@@ -102,7 +102,7 @@ fn explain(gateway: &str, status: &Status) -> String {
 }
 
 /// A code as the gRPC documents spell it.
-fn name(code: Code) -> &'static str {
+pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

@@ -14,7 +14,9 @@
 //! - [`up`]: [`up::Mesh`] (start, stop) and the command around it.
 //! - [`mesh`]: every service as a process of its own, on real engines.
 //! - [`demo`]: what `hongbao demo` plays.
+//! - [`chaos`]: faults on a mesh of processes under load, and the check that nothing was lost.
 
+pub mod chaos;
 pub mod cli;
 pub mod client;
 pub mod command;
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
             Command::Up(options) => Box::pin(up::run(&options)).await,
             Command::Mesh(options) => Box::pin(mesh::run(&options)).await,
             Command::Demo(options) => Box::pin(demo::run(&options)).await,
+            Command::Chaos(options) => Box::pin(chaos::run(&options)).await,
             Command::Client(command) => Box::pin(command::run(command, &caller)).await,
         }
     });

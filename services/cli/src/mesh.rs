@@ -3,13 +3,17 @@
 //! - [`layout`]: which engines, where everything is kept and listens.
 //! - [`engine`]: the servers of SQL and Redis.
 //! - [`member`]: one instance of a service.
+//! - [`network`]: what lies between instances and engines where connections are to fail on demand.
 //! - [`fleet`]: starts and stops all of them; what tests and the demo use.
+//! - [`harm`]: what can be done to the processes of a running mesh.
 //! - [`table`]: what runs where.
 
 pub mod engine;
 pub mod fleet;
+pub mod harm;
 pub mod layout;
 pub mod member;
+pub mod network;
 pub mod table;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -24,7 +28,7 @@ use crate::{
 };
 
 pub use engine::Choice;
-pub use fleet::Mesh;
+pub use fleet::{Death, Mesh};
 pub use layout::Layout;
 
 /// What `hongbao mesh` is told.
@@ -69,7 +73,7 @@ pub async fn run(options: &Options) -> Result<ExitCode, Failure> {
             () = signals.next() => break,
             death = mesh.death() => {
                 whole = false;
-                eprintln!("hongbao: {death}");
+                eprintln!("hongbao: {}", death.told);
             }
         }
     }

@@ -4,12 +4,14 @@
 //! `*_fen`, times in RFC 3339, enums by their proto names without the prefix), and [`View::human`] is the same for people
 //! (amounts in yuan, times in the machine's zone).
 
+pub mod books;
 pub mod claim;
 pub mod grab;
 pub mod group;
 pub mod operation;
 pub mod packet;
 pub mod record;
+pub mod repair;
 pub mod value;
 pub mod verify;
 pub mod wallet;

@@ -66,7 +66,8 @@ impl runtime::Service for Gateway {
         let users = Guard::new(authenticate.clone(), Role::User);
         let operators = Guard::new(authenticate, Role::Operator);
         let wallets = WalletServiceServer::new(Wallets::new(peers.clone()));
-        let red_packets = RedPacketServiceServer::new(RedPackets::new(peers.clone(), process.clone()));
+        let red_packets =
+            RedPacketServiceServer::new(RedPackets::new(peers.clone(), process.clone(), config.max_watchers));
         let records = RecordServiceServer::new(Records::new(peers.clone()));
         let groups = GroupServiceServer::new(Groups::new(peers.clone()));
         let operations = OperationServiceServer::new(Operations::new(peers));

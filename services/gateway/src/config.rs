@@ -1,5 +1,7 @@
 //! Settings of the gateway.
 
+use std::num::NonZeroU16;
+
 use resp::{RedisConfig, settings::RedisSettings};
 use runtime::{
     Faults,
@@ -28,6 +30,9 @@ pub struct Settings {
     /// The Redis of caches.
     #[command(flatten)]
     pub redis: RedisSettings,
+    /// How many may watch a packet at once before more are refused
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub max_watchers: String,
     /// Whether to believe every caller's word for who it is: true or false. Never true where strangers can connect
     #[arg(long, value_name = "BOOL", default_value = "false")]
     pub development: String,
@@ -48,6 +53,8 @@ pub struct Config {
     pub transfer: Endpoints,
     /// Where caches share what they know with other processes.
     pub redis: Option<RedisConfig>,
+    /// How many may watch a packet at once.
+    pub max_watchers: NonZeroU16,
     /// Whether the metadata keys of [`crate::identity::Plain`] are believed.
     pub development: bool,
 }
@@ -61,6 +68,7 @@ impl Settings {
         let grab = faults.endpoints("grab_url", &self.grab_url);
         let transfer = faults.endpoints("transfer_url", &self.transfer_url);
         let redis = self.redis.check(faults);
+        let max_watchers = faults.parse("max_watchers", &self.max_watchers);
         let development = faults.parse("development", &self.development);
         Some(Config {
             server: server?,
@@ -69,6 +77,7 @@ impl Settings {
             grab: grab?,
             transfer: transfer?,
             redis: redis?,
+            max_watchers: max_watchers?,
             development: development?,
         })
     }

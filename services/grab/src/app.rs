@@ -1,4 +1,5 @@
-//! The composition root: the only file that names concrete stores, gates and clients.
+//! The composition root: the only file that names concrete stores, gates and clients. [`compose`] is all of it that does not
+//! depend on what stands behind the ports.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -6,28 +7,32 @@ use cache::Shared;
 use clock::SharedClock;
 use proto::grab::v1::grab_service_server::GrabServiceServer;
 use resp::Redis;
-use runtime::{Faults, Process, Server, client, config::ServerConfig};
+use runtime::{Faults, Metrics, Process, Server, client, config::ServerConfig};
 use tokio::sync::watch;
 
 use crate::{
     config::{Config, Settings},
     domain::claim::Head,
     gate::{
-        Gate,
+        self, Gate, Timing,
         breaker::{Breaker, Outage},
         degraded::DegradedGate,
         local::LocalGate,
         memory::Memory,
-        redis::{Parts, RedisGate},
+        redis::RedisGate,
     },
     heads::{self, Heads},
-    ops::{Feed, Race, Records},
+    ops::{Feed, Race, Records, feed::Room},
     packets::Packets,
-    peer::{account::Account, cached::Cached},
+    peer::{account::Account, cached::Cached, directory::Directory},
     rpc::Rpc,
-    store::{ClaimStore, LogStore, sql::SqlStore},
+    store::{ClaimStore, LogStore, PacketStore, sql::SqlStore},
     writer::{self, Writer},
 };
+
+/// Streams that may follow one partition, on average: two instances that hand it over, a reconciliation of each, and as many
+/// again that a lost connection keeps a while.
+const TAILS_PER_PARTITION: usize = 8;
 
 /// The name in `grpc.health.v1` that says whether the gate has all of its Redis. `NOT_SERVING` while grabs of any partition
 /// are answered from SQL; the service itself serves on.
@@ -67,47 +72,26 @@ impl runtime::Service for Grab {
         process.on_stopped(SqlStore::clone(&store).close());
         let log: Arc<dyn LogStore> = store.clone();
         let found = log.heads(&log.ranges().concat()).await?;
-        let gate = gate(&config, &store, &found, &clock, process).await?;
-        let heads = Arc::new(Heads::new(found));
-        heads::start_polling(&heads, &log, config.tail_poll, process);
-
-        let packets = Arc::new(Packets::new(store.clone(), config.partitions));
-        let ports = writer::Ports {
-            store: log.clone(),
-            gate: gate.port.clone(),
-            heads: heads.clone(),
-            clock: clock.clone(),
+        let gate = match &config.redis {
+            None => local_gate(store.clone(), clock.clone(), config.timing),
+            Some(redis) => {
+                let redis = Redis::open(redis)?;
+                redis.begin().await?;
+                let (claims, name) = (store.clone(), rand::random());
+                redis_gate(redis, claims, clock.clone(), &found, name, &config, process)
+            }
         };
-        let race = Race {
-            packets: packets.clone(),
-            directory: Arc::new(Cached::new(
-                Account::new(client::channel(&config.account)),
-                shared.as_ref(),
-            )),
+        let account = Account::new(client::channel(&config.account));
+        let parts = Parts {
+            store: store.clone(),
+            heads: found,
             gate: gate.port,
-            writer: Writer::start(config.width, &ports, process),
-            keys: config.keys,
-            promises: store.clone(),
-            claims: store.clone(),
+            directory: Arc::new(Cached::new(account, shared.as_ref())),
             clock,
         };
-        let records = Records {
-            claims: store.clone(),
-            utc_offset: config.utc_offset,
-        };
-        let feed = Feed {
-            packets,
-            claims: store.clone(),
-            log,
-            heads,
-            process: process.clone(),
-        };
-
-        let rpc = GrabServiceServer::new(Rpc { race, records, feed })
-            .max_decoding_message_size(client::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(client::MAX_MESSAGE_BYTES);
-        let mut server = server.add(rpc);
+        let mut server = server.add(compose(parts, &config, process));
         if let Some(outage) = gate.outage {
+            watch_gate(process.metrics(), outage.clone());
             server = server.part(REDIS_PART, outage, |outage| outage.away == 0);
         }
         server.spawn(process, move || {
@@ -118,40 +102,118 @@ impl runtime::Service for Grab {
     }
 }
 
-/// The gate, and how much of its Redis is away, if it has one.
-struct Gated {
-    port: Arc<dyn Gate>,
-    outage: Option<watch::Receiver<Outage>>,
+/// Tells at every scrape how much of the gate's Redis is away.
+fn watch_gate(metrics: &Metrics, outage: watch::Receiver<Outage>) {
+    let cut = metrics.meter().u64_gauge("hongbao.grab.gate.partitions_cut");
+    let cut = cut
+        .with_description("Partitions whose grabs are decided without Redis, because it does not serve them")
+        .build();
+    metrics.before_scrape("gate", move || {
+        cut.record(outage.borrow().away as u64, &[]);
+        std::future::ready(Ok(()))
+    });
 }
 
-/// In memory for a single process, or in Redis behind a breaker. `heads` are those of all partitions.
-async fn gate(
-    config: &Config,
-    store: &Arc<SqlStore>,
-    heads: &[Head],
-    clock: &SharedClock,
-    process: &Process,
-) -> anyhow::Result<Gated> {
-    let (claims, timing): (Arc<dyn ClaimStore>, _) = (store.clone(), config.timing);
-    let Some(redis) = &config.redis else {
-        return Ok(Gated {
-            port: Arc::new(LocalGate::new(claims, clock.clone(), timing)),
-            outage: None,
-        });
+/// What the service is put together from.
+pub struct Parts<S> {
+    /// What it remembers.
+    pub store: Arc<S>,
+    /// The heads of all partitions, in order, as the store has them.
+    pub heads: Vec<Head>,
+    /// The gate.
+    pub gate: Arc<dyn Gate>,
+    /// Who exists and who belongs where.
+    pub directory: Arc<dyn Directory>,
+    /// The hour.
+    pub clock: SharedClock,
+}
+
+/// The service, ready to be served; its loops run as tasks of `process`.
+pub fn compose<S>(parts: Parts<S>, config: &Config, process: &Process) -> GrabServiceServer<Rpc>
+where
+    S: PacketStore + ClaimStore + LogStore + 'static,
+{
+    let Parts { store, clock, .. } = parts;
+    let log: Arc<dyn LogStore> = store.clone();
+    let heads = Arc::new(Heads::new(parts.heads));
+    heads::start_polling(&heads, &log, config.tail_poll, process);
+
+    let packets = Arc::new(Packets::new(store.clone(), config.partitions));
+    let behind = writer::Ports {
+        store: log.clone(),
+        gate: parts.gate.clone(),
+        heads: heads.clone(),
+        clock: clock.clone(),
     };
-    let redis = Redis::open(redis)?;
-    redis.begin().await?;
+    let race = Race {
+        packets: packets.clone(),
+        directory: parts.directory,
+        gate: parts.gate,
+        writer: Writer::start(config.width, &behind, process),
+        keys: config.keys.clone(),
+        promises: store.clone(),
+        claims: store.clone(),
+        clock,
+    };
+    let records = Records {
+        claims: store.clone(),
+        utc_offset: config.utc_offset,
+    };
+    let feed = Feed {
+        packets,
+        claims: store,
+        log,
+        heads,
+        process: process.clone(),
+        room: Room::new(
+            config.max_watchers.get(),
+            usize::from(config.partitions.get()) * TAILS_PER_PARTITION,
+        ),
+    };
+    GrabServiceServer::new(Rpc { race, records, feed })
+        .max_decoding_message_size(client::MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(client::MAX_MESSAGE_BYTES)
+}
+
+/// A gate, and how much of its Redis is away, if it has one.
+pub struct Gated {
+    /// The gate.
+    pub port: Arc<dyn Gate>,
+    /// The outage of its Redis.
+    pub outage: Option<watch::Receiver<Outage>>,
+}
+
+/// The gate of a single process, in memory.
+pub fn local_gate(claims: Arc<dyn ClaimStore>, clock: SharedClock, timing: Timing) -> Gated {
+    Gated {
+        port: Arc::new(LocalGate::new(claims, clock, timing)),
+        outage: None,
+    }
+}
+
+/// The gate in Redis behind a breaker. `heads` are those of all partitions, in order; `name` is random and sets this process
+/// apart.
+pub fn redis_gate(
+    redis: Redis,
+    claims: Arc<dyn ClaimStore>,
+    clock: SharedClock,
+    heads: &[Head],
+    name: u64,
+    config: &Config,
+    process: &Process,
+) -> Gated {
+    let timing = config.timing;
     let memory = Arc::new(Memory::new(claims));
     let degraded = DegradedGate::new(memory.clone(), clock.clone(), timing);
-    let parts = Parts {
+    let parts = gate::redis::Parts {
         redis,
         memory,
-        clock: clock.clone(),
+        clock,
         timing,
     };
-    let redis = RedisGate::new(parts, heads, rand::random());
+    let redis = RedisGate::new(parts, heads, name);
     let breaker = Arc::new(Breaker::new(redis, degraded, config.partitions));
     let outage = Some(breaker.outage());
     process.spawn("gate watch", breaker.clone().watch(process.clone()));
-    Ok(Gated { port: breaker, outage })
+    Gated { port: breaker, outage }
 }

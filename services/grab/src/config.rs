@@ -31,6 +31,8 @@ const SERVER_LANES: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 const STATEMENTS_PER_BATCH: u32 = 2;
 /// The largest queue of a lane: some 300 bytes an ask.
 const MAX_QUEUE: usize = 1_000_000;
+/// The most watchers: some 10 KB each with their connections.
+const MAX_WATCHERS: usize = 1_000_000;
 /// The largest batch. Marking the luckiest shares of the packets it completes takes an expression as deep as there are
 /// such packets, and SQLite's limit on depth is 1,000; its rows stay well below what engines bind in one statement.
 const MAX_BATCH: usize = 900;
@@ -85,6 +87,9 @@ pub struct Settings {
     /// How many opens one transaction takes at most, 1 to 900
     #[arg(long, value_name = "N", default_value = "500")]
     pub writer_batch: String,
+    /// How many may watch a packet at once before more are refused, 1 to 1000000
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub max_watchers: String,
     /// How often to look for claims that other processes wrote
     #[arg(long, value_name = "SPAN", default_value = "1s")]
     pub tail_poll: String,
@@ -97,27 +102,29 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What every server is told.
-    pub(crate) server: ServerConfig,
+    pub server: ServerConfig,
     /// Where the store is, in the order of the partitions.
-    pub(crate) database_urls: Vec<sql::Url>,
+    pub database_urls: Vec<sql::Url>,
     /// How connections to it are kept.
-    pub(crate) pool: sql::Pool,
+    pub pool: sql::Pool,
     /// The Redis of the gate and of caches; without it the gate is in memory.
-    pub(crate) redis: Option<RedisConfig>,
+    pub redis: Option<RedisConfig>,
     /// The account service.
-    pub(crate) account: Endpoints,
+    pub account: Endpoints,
     /// The keys that sign vouchers.
-    pub(crate) keys: KeyRing,
+    pub keys: KeyRing,
     /// How long reservations live.
-    pub(crate) timing: Timing,
+    pub timing: Timing,
     /// Into how many partitions packets are spread.
-    pub(crate) partitions: NonZeroU16,
+    pub partitions: NonZeroU16,
     /// How wide and how deep the writer is.
-    pub(crate) width: Width,
+    pub width: Width,
+    /// How many may watch a packet at once.
+    pub max_watchers: NonZeroUsize,
     /// How often to look for claims that other processes wrote.
-    pub(crate) tail_poll: Duration,
+    pub tail_poll: Duration,
     /// When a year begins.
-    pub(crate) utc_offset: UtcOffset,
+    pub utc_offset: UtcOffset,
 }
 
 impl Settings {
@@ -155,6 +162,7 @@ impl Settings {
         };
         let queue = count(faults, "writer_queue", &self.writer_queue, MAX_QUEUE);
         let batch = count(faults, "writer_batch", &self.writer_batch, MAX_BATCH);
+        let max_watchers = count(faults, "max_watchers", &self.max_watchers, MAX_WATCHERS);
         let poll_range = Duration::from_millis(10)..=Duration::from_mins(1);
         let tail_poll = span(faults, "tail_poll", &self.tail_poll, poll_range);
         let utc_offset = faults.parse("utc_offset", &self.utc_offset);
@@ -176,6 +184,7 @@ impl Settings {
                 batch: batch?,
                 attempt: pool?.statement_timeout * STATEMENTS_PER_BATCH,
             },
+            max_watchers: max_watchers?,
             tail_poll: tail_poll?,
             utc_offset: utc_offset?,
         })

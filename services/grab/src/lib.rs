@@ -25,20 +25,22 @@
 //!    processes, behind [`gate::breaker`], which falls back on [`gate::degraded`].
 //! 4. [`writer`]: group commit, with its table of round trips, and the fence that keeps it right.
 //! 5. [`ops::feed`] with [`heads`]: following the claim log. [`ops::records`]: questions.
-//! 6. [`store`], [`peer`], [`packets`]: the ports and what stands behind them.
+//! 6. [`store`], [`peer`], [`packets`]: the ports and what stands behind them; `store::memory`
+//!    for simulations.
 //! 7. [`rpc`]: the wire. [`config`] and [`app`]: how it is put together.
 
-mod app;
-mod config;
-mod domain;
-mod gate;
-mod heads;
-mod ops;
-mod packets;
-mod peer;
-mod rpc;
-mod store;
-mod writer;
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod gate;
+pub mod heads;
+pub mod ops;
+pub mod packets;
+pub mod peer;
+#[doc(hidden)]
+pub mod rpc;
+pub mod store;
+pub mod writer;
 
 pub use app::Grab;
 pub use config::{Config, Settings};

@@ -71,6 +71,9 @@ pub enum Error {
         /// The last position there is.
         last_seq: i64,
     },
+    /// As many as may do it at once do it.
+    #[error("too many {0} just now")]
+    TooManyStreams(&'static str),
     /// The directory cannot answer.
     #[error(transparent)]
     Directory(#[from] DirectoryError),

@@ -7,6 +7,7 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use id::PacketId;
 use moka::{future::Cache, policy::EvictionPolicy};
+use tokio::time::Instant;
 
 use crate::{
     domain::{packet::Packet, terms::Promise},
@@ -26,7 +27,8 @@ const MAX_UNKNOWN: u64 = 100_000;
 /// All packets, by id.
 pub struct Packets {
     known: Cache<PacketId, Arc<Packet>>,
-    unknown: Cache<PacketId, ()>,
+    /// When it was found that there is no such packet.
+    unknown: Cache<PacketId, Instant>,
     store: Arc<dyn PacketStore>,
     partitions: NonZeroU16,
 }
@@ -50,13 +52,9 @@ impl Packets {
             .weigher(|_, packet: &Arc<Packet>| packet.share_count().saturating_add(PACKET_WEIGHT))
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let unknown = Cache::builder()
-            .max_capacity(MAX_UNKNOWN)
-            .time_to_live(UNKNOWN_TTL)
-            .build();
         Self {
             known,
-            unknown,
+            unknown: Cache::builder().max_capacity(MAX_UNKNOWN).build(),
             store,
             partitions,
         }
@@ -72,13 +70,14 @@ impl Packets {
         if let Some(packet) = self.known.get(&packet_id).await {
             return Ok(packet);
         }
-        if self.unknown.contains_key(&packet_id) {
+        let unknown = self.unknown.get(&packet_id).await;
+        if unknown.is_some_and(|since| since.elapsed() < UNKNOWN_TTL) {
             return Err(PacketError::Unknown(packet_id));
         }
         let found = self.known.try_get_with(packet_id, self.read(packet_id)).await;
         let found = found.map_err(|fault| PacketError::clone(&fault));
         if let Err(PacketError::Unknown(_)) = found {
-            self.unknown.insert(packet_id, ()).await;
+            self.unknown.insert(packet_id, Instant::now()).await;
         }
         found
     }

@@ -1,7 +1,8 @@
 //! The wire: per RPC parse, call, render.
 
 mod error;
-mod parse;
+#[doc(hidden)]
+pub mod parse;
 mod render;
 
 use std::pin::Pin;

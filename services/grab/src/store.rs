@@ -6,7 +6,9 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-pub mod engine;
+pub(crate) mod engine;
+#[cfg(any(test, feature = "sim"))]
+pub mod memory;
 pub mod sql;
 
 use std::{collections::HashMap, fmt, ops::Range, str::FromStr};
@@ -17,7 +19,7 @@ use clock::Timestamp;
 use id::{PacketId, Partition, UserId};
 
 use crate::domain::{
-    claim::{Claim, Head, Progress, Summary, Tally},
+    claim::{Claim, Entry, Head, Progress, Summary, Tally},
     terms::Promise,
 };
 
@@ -74,9 +76,11 @@ pub trait LogStore: Send + Sync {
     /// The heads of these partitions, in order of partition.
     async fn heads(&self, partitions: &[Partition]) -> Result<Vec<Head>>;
 
-    /// At most `limit` claims of a partition's log behind `after_seq`, in order of `seq`. Because `seq` is taken under
-    /// the lock that lasts until commit, no claim can appear later in front of one that was read (LOG-1).
-    async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Claim>>;
+    /// The positions of a partition's log behind `after_seq` up to its head, at most `limit`, in order and without a gap.
+    /// Because `seq` is taken under the lock that lasts until commit, no claim can appear later in front of one that was
+    /// read (LOG-1). A record that cannot be understood, or that is gone, stands as such in its place, so that it keeps
+    /// nobody from what follows it.
+    async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Entry>>;
 
     /// Opens a write transaction that holds the heads of these partitions locked, in order of partition, until it ends.
     /// They must be of one of the [`ranges`](Self::ranges), and one at the least.

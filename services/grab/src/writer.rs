@@ -103,6 +103,9 @@ pub enum WriteError {
     /// The transaction failed or nobody knows whether it did. Repeating the ask is safe and finds out.
     #[error("the claim log cannot be written just now")]
     Unavailable,
+    /// The store has no room or takes no writes. Repeating the ask is safe, and helps once that is mended.
+    #[error("the claim log cannot be written: {0}")]
+    Unwritable(sql::Unwritable),
     /// What SQL has of this packet contradicts itself: a matter for a person.
     #[error("the claims of this packet are inconsistent")]
     Inconsistent,
@@ -137,12 +140,19 @@ impl Writer {
     /// Starts the lanes as tasks of `process`. The partitions of a database take turns at its lanes.
     pub fn start(width: Width, ports: &Ports, process: &Process) -> Self {
         let (mut lanes, mut lane_of) = (Vec::new(), Vec::new());
+        let claims = process.metrics().meter().u64_counter("hongbao.grab.claims");
+        let claims = claims
+            .with_description("Claims that this instance has committed")
+            .build();
         for range in ports.store.ranges() {
             let (first, count) = (lanes.len(), width.lanes.get().min(range.len()));
             lane_of.extend((0..range.len()).map(|n| first + n % count));
             lanes.extend((0..count).map(|_| {
                 let (jobs, queue) = mpsc::channel(width.queue.get());
-                process.spawn("writer lane", Lane::new(ports.clone(), width).run(queue));
+                process.spawn(
+                    "writer lane",
+                    Lane::new(ports.clone(), width, claims.clone()).run(queue),
+                );
                 jobs
             }));
         }

@@ -17,15 +17,18 @@
 //! - [`store`]: the ports to requests, packets and what is due, and their SQL over one database or several.
 //! - [`peer`]: the ports to account, transfer and grab, and their gRPC clients.
 //! - [`ops`]: the use cases over the ports; begin with [`ops::send`] and [`ops::sweep`].
+//! - [`metrics`]: what is measured.
 //! - `rpc`: parse → call → render. `wire`: what rpc and peer both say.
 //! - [`config`], [`app`]: settings, and who is plugged into whom.
 
 pub mod app;
 pub mod config;
 pub mod domain;
+pub mod metrics;
 pub mod ops;
 pub mod peer;
-mod rpc;
+#[doc(hidden)]
+pub mod rpc;
 pub mod store;
 mod wire;
 

@@ -101,6 +101,7 @@ impl Error {
             Self::Peer(peer::Error::Unavailable { .. })
                 | Self::Store(
                     sql::Error::Driver(_)
+                        | sql::Error::Unwritable(..)
                         | sql::Error::Contended(_)
                         | sql::Error::Conflict(_)
                         | sql::Error::OutcomeUnknown(_)

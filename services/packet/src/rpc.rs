@@ -1,6 +1,7 @@
 //! The RPCs: parse → call → render.
 
-mod convert;
+#[doc(hidden)]
+pub mod convert;
 mod error;
 
 use clock::SharedClock;

@@ -10,6 +10,8 @@
 //! call finds out, *inconsistent* that a person must look. Methods that say that they are idempotent repeat by themselves
 //! what the engine wants repeated, a lost answer to COMMIT included.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use clock::Timestamp;
 use id::{GroupId, PacketId, RequestId, UserId};
@@ -19,6 +21,8 @@ use crate::domain::{DailyLimits, DailyUse, Packet, Phase, Reservation, State};
 
 #[cfg(test)]
 pub(crate) mod contract;
+#[cfg(any(test, feature = "sim"))]
+pub mod memory;
 pub mod sql;
 
 /// What became of a reservation.
@@ -84,6 +88,26 @@ pub trait Packets: Send + Sync + 'static {
     async fn change(&self, packet: &Packet, next: &State) -> ::sql::Result<bool>;
 }
 
+/// Packets that should have been driven by now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overdue {
+    /// How many.
+    pub count: u64,
+    /// Since when the one that waits longest: its expiry or, if it is FUNDING, its creation.
+    pub since: Option<Timestamp>,
+}
+
+impl Overdue {
+    /// These and those.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            since: self.since.into_iter().chain(other.since).min(),
+        }
+    }
+}
+
 /// The packets of one database by the instant at which each wants attention next: a FUNDING packet when its send should
 /// be done, an ACTIVE one at its expiry. Whoever drives a packet moves that instant ahead, and so keeps others away for a
 /// while: a lease that nobody has to give back. The lease saves work; it decides nothing. Two that drive the same packet
@@ -102,6 +126,10 @@ pub trait Agenda: Send + Sync + 'static {
     /// Ends a lease after a failure: the packet is due again at `due` and has one more attempt behind it. Nothing
     /// happens if the packet moved or someone else leased it meanwhile.
     async fn postpone(&self, leased: &Leased, due: Timestamp) -> ::sql::Result<()>;
+
+    /// The packets in one of `phases` that wanted attention at `now` or before, however often they were leased or postponed
+    /// since, which moves them ahead by less than `horizon`.
+    async fn overdue(&self, phases: &[Phase], now: Timestamp, horizon: Duration) -> ::sql::Result<Overdue>;
 
     /// When the next packet in one of `phases` is due; `None` if there is none. May be in the past.
     async fn next_due(&self, phases: &[Phase]) -> ::sql::Result<Option<Timestamp>>;

@@ -1,12 +1,14 @@
-//! The composition root: the only file that names concrete stores and clients.
+//! The composition root: the only file that names concrete stores and clients. [`compose`] is all of it that does not depend
+//! on what stands behind the ports.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use clock::SharedClock;
 use proto::transfer::v1::transfer_service_server::TransferServiceServer;
 use runtime::{
     Process, Server,
+    client::channel,
     config::{Faults, ServerConfig},
 };
 use uuid::Uuid;
@@ -14,7 +16,13 @@ use uuid::Uuid;
 use crate::{
     config::{Config, Settings},
     consumer,
-    ops::{Ports, fund::Fund, reconcile::reconcile},
+    metrics::watch_cases,
+    ops::{
+        Ports,
+        fund::Fund,
+        reconcile::run::reconcile_often,
+        repair::{Repairs, recover},
+    },
     peer::{account::AccountLedger, grab::GrabLog},
     rpc::TransferRpc,
     store::{Cursors, Migrator, SqlStore},
@@ -58,24 +66,11 @@ pub async fn start_at(config: Config, clock: SharedClock, process: &Process) -> 
     store.prepare(config.partitions).await.context("partitions")?;
     let ports = Ports {
         store: Arc::new(store),
-        ledger: Arc::new(AccountLedger::new(runtime::client::channel(&config.account))),
-        log: Arc::new(GrabLog::new(&config.grab, config.partitions)),
+        ledger: Arc::new(AccountLedger::new(channel(&config.account))),
+        log: Arc::new(GrabLog::new(|| channel(&config.grab), config.partitions)),
         clock,
     };
-
-    let terms = consumer::Terms {
-        owner: random_id(),
-        partitions: config.partitions,
-        lease_ttl: config.lease_ttl,
-    };
-    process.spawn("consumer", consumer::run(ports.clone(), terms, process.clone()));
-    if let Some(interval) = config.reconcile_interval {
-        process.spawn("reconcile", reconcile_often(ports.clone(), interval, process.clone()));
-    }
-
-    let fund = Fund::new(ports.clone(), process.clone(), random_id());
-    let service = TransferServiceServer::new(TransferRpc::new(ports, fund))
-        .max_decoding_message_size(runtime::client::MAX_MESSAGE_BYTES);
+    let service = compose(ports, Names::draw(), &config, process);
     server.add(service).spawn(process, move || {
         let database = database.clone();
         async move { database.ping().await.map_err(|fault| fault.to_string()) }
@@ -83,40 +78,44 @@ pub async fn start_at(config: Config, clock: SharedClock, process: &Process) -> 
     Ok(address)
 }
 
-/// A name that no other process has, from the operating system's randomness.
-fn random_id() -> Uuid {
-    uuid::Builder::from_random_bytes(rand::random()).into_uuid()
+/// Names that no other process has.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// As who it holds partitions.
+    pub owner: Uuid,
+    /// From which it counts its tries at funding.
+    pub first_try: Uuid,
 }
 
-/// Reconciles every `interval` and logs what it finds.
-async fn reconcile_often(ports: Ports, interval: Duration, process: Process) {
-    while process.pause(interval).await {
-        let found = tokio::select! {
-            () = process.stopping() => return,
-            found = reconcile(&ports) => found,
-        };
-        match found {
-            Ok(report) if report.differences.is_empty() => tracing::info!(
-                packets = report.packet_count,
-                claims = report.claim_count,
-                unsettled = report.unsettled_count,
-                open_cases = report.open_case_count,
-                "the books are right"
-            ),
-            Ok(report) => {
-                tracing::error!(differences = report.differences.len(), "the books do not agree");
-                for difference in &report.differences {
-                    let kind = difference.kind.name();
-                    let transfer = difference.transfer.as_deref().unwrap_or_default();
-                    tracing::error!(
-                        kind,
-                        transfer,
-                        difference.difference_fen,
-                        description = difference.description
-                    );
-                }
-            }
-            Err(fault) => tracing::warn!(%fault, "could not reconcile"),
+impl Names {
+    /// From the operating system's randomness.
+    fn draw() -> Self {
+        let draw = || uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+        Self {
+            owner: draw(),
+            first_try: draw(),
         }
     }
+}
+
+/// The service over its ports, ready to be served; its loops run as tasks of `process`.
+pub fn compose(ports: Ports, names: Names, config: &Config, process: &Process) -> TransferServiceServer<TransferRpc> {
+    let terms = consumer::Terms {
+        owner: names.owner,
+        partitions: config.partitions,
+        lease_ttl: config.lease_ttl,
+    };
+    process.spawn("consumer", consumer::run(ports.clone(), terms, process.clone()));
+    if let Some(interval) = config.reconcile_interval {
+        process.spawn(
+            "reconcile",
+            reconcile_often(ports.clone(), names.owner, interval, process.clone()),
+        );
+    }
+    let fund = Fund::new(ports.clone(), process.clone(), names.first_try);
+    let repairs = Repairs::new(ports.clone(), names.first_try, process.metrics());
+    watch_cases(process.metrics(), ports.store.clone(), ports.clock.clone());
+    process.spawn("repairs", recover(repairs.clone(), process.clone()));
+    TransferServiceServer::new(TransferRpc::new(ports, fund, repairs))
+        .max_decoding_message_size(runtime::client::MAX_MESSAGE_BYTES)
 }

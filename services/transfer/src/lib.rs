@@ -20,7 +20,8 @@
 //! - [`domain`]: orders and their states, verdicts and what follows from them, claims, cases, shares of the partitions.
 //! - [`ops`]: fund, deliver, settle, refund, repair, reconcile: one file each.
 //! - [`consumer`]: leases, feeds and the settle loop that drives [`ops::settle`].
-//! - [`store`], [`peer`]: the ports, and their implementations on SQL and gRPC.
+//! - [`store`], [`peer`]: the ports, and their implementations on SQL and gRPC; `store::memory` for simulations.
+//! - [`metrics`]: what is counted and measured.
 //! - [`rpc`]: the service on the wire.
 //! - [`app`]: the composition root.
 
@@ -28,6 +29,7 @@ pub mod app;
 pub mod config;
 pub mod consumer;
 pub mod domain;
+pub mod metrics;
 pub mod ops;
 pub mod peer;
 pub mod rpc;

@@ -2,6 +2,7 @@
 
 pub mod deliver;
 pub mod fund;
+pub mod isolate;
 pub mod reconcile;
 pub mod refund;
 pub mod repair;
@@ -10,10 +11,10 @@ pub mod settle;
 use std::{sync::Arc, time::Duration};
 
 use clock::SharedClock;
-use id::{PacketId, TransferId};
+use id::{PacketId, RequestId, TransferId};
 
 use crate::{
-    domain::Order,
+    domain::{Case, Order},
     peer::{ClaimLog, Ledger, PeerError},
     store::Store,
 };
@@ -67,12 +68,24 @@ pub enum Error {
         /// What was funded, in fen.
         funded_fen: i64,
     },
+    /// More is to be refunded than claims have left.
+    #[error("more than the {rest_fen} fen that claims have left")]
+    ExceedsRest {
+        /// What they have left, in fen.
+        rest_fen: i64,
+    },
     /// The refund is to go to somebody else than who funded the packet.
     #[error("somebody else funded packet {0}")]
     NotTheSender(PacketId),
-    /// The case is resolved; nothing more can be done to it.
-    #[error("case {0} is resolved")]
-    CaseResolved(TransferId),
+    /// The case is resolved by another act than this; nothing more can be done to it.
+    #[error("case {} is resolved", .0.id)]
+    CaseResolved(Box<Case>),
+    /// The operator's request was used for something else (ID-1).
+    #[error("request {0} was used for another act")]
+    RequestReused(RequestId),
+    /// The order that the case is about is not in the store.
+    #[error("the order of case {0} is missing")]
+    CaseWithoutOrder(TransferId),
     /// The case's claim does not say what is asked for: from which packet, how much, or to whom.
     #[error("case {0} does not say enough to move money")]
     CaseUnpayable(TransferId),

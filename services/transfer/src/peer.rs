@@ -10,7 +10,7 @@ pub use grab::ClaimLog;
 
 /// A call to another service failed for a passing reason. Whether it took effect is not known; the same ids may always be
 /// sent again.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{peer}: {cause}")]
 pub struct PeerError {
     /// Which service.
@@ -19,6 +19,8 @@ pub struct PeerError {
     pub cause: String,
     /// Whether the call may *still* take effect, after this answer.
     pub in_flight: bool,
+    /// Whether the peer answered, and with more than that it cannot just now: asked the same again, it would answer the same.
+    pub refused: bool,
 }
 
 impl PeerError {
@@ -27,10 +29,15 @@ impl PeerError {
     fn from_status(peer: &'static str, status: &tonic::Status) -> Self {
         let over =
             never_sent(status) || (status.code() != Code::DeadlineExceeded && !status::reason(status).is_empty());
+        let passing = matches!(
+            status.code(),
+            Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Aborted | Code::Cancelled
+        );
         Self {
             peer,
             cause: format!("{:?}: {}", status.code(), status.message()),
             in_flight: !over,
+            refused: over && !passing,
         }
     }
 
@@ -40,6 +47,7 @@ impl PeerError {
             peer,
             cause: what.into(),
             in_flight: false,
+            refused: true,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The service on the wire: per RPC parse, call, render.
 
-mod convert;
+#[doc(hidden)]
+pub mod convert;
 mod error;
 
 use proto::transfer::v1 as wire;
@@ -12,7 +13,7 @@ use crate::{
         fund::Fund,
         reconcile::reconcile,
         refund::refund,
-        repair::{Act, act},
+        repair::{Repairs, Wish},
     },
     store::ListKey,
 };
@@ -22,17 +23,18 @@ use error::to_status;
 pub struct TransferRpc {
     ports: Ports,
     fund: Fund,
+    repairs: Repairs,
 }
 
 impl TransferRpc {
     /// The service over `ports`.
-    pub fn new(ports: Ports, fund: Fund) -> Self {
-        Self { ports, fund }
+    pub fn new(ports: Ports, fund: Fund, repairs: Repairs) -> Self {
+        Self { ports, fund, repairs }
     }
 
-    async fn act(&self, wanted: Act) -> Result<wire::RepairCase, Status> {
-        let case = act(&self.ports, &wanted).await.map_err(to_status)?;
-        Ok(convert::case(&case))
+    async fn act(&self, wish: Wish) -> Result<(Option<wire::RepairCase>, Option<wire::ActOutcome>), Status> {
+        let (case, recorded) = self.repairs.act(&wish).await.map_err(to_status)?;
+        Ok((Some(convert::case(&case)), convert::outcome(&recorded)))
     }
 }
 
@@ -86,30 +88,42 @@ impl wire::transfer_service_server::TransferService for TransferRpc {
         let cases = self.ports.store.cases(state, &page).await.map_err(error::of_store)?;
         let (cases, next_page_token) = page.cut(cases, |case| ListKey {
             created: case.created,
-            id: case.order.id,
+            id: case.id,
         });
         let cases = cases.iter().map(convert::case).collect();
         Ok(Response::new(wire::ListRepairCasesResponse { cases, next_page_token }))
+    }
+
+    async fn get_repair_case(
+        &self,
+        request: Request<wire::GetRepairCaseRequest>,
+    ) -> Answer<wire::GetRepairCaseResponse> {
+        let id = convert::transfer_id("case_id", &request.into_inner().case_id)?;
+        let case = self.ports.store.case(id).await.map_err(error::of_store)?;
+        let case = case.ok_or_else(|| to_status(ops::Error::NoCase(id)))?;
+        let case = Some(convert::case(&case));
+        Ok(Response::new(wire::GetRepairCaseResponse { case }))
     }
 
     async fn retry_repair_case(
         &self,
         request: Request<wire::RetryRepairCaseRequest>,
     ) -> Answer<wire::RetryRepairCaseResponse> {
-        let case = Some(self.act(convert::retry(request.into_inner())?).await?);
-        Ok(Response::new(wire::RetryRepairCaseResponse { case }))
+        let (case, outcome) = self.act(convert::retry(request.into_inner())?).await?;
+        Ok(Response::new(wire::RetryRepairCaseResponse { case, outcome }))
     }
 
     async fn resolve_repair_case(
         &self,
         request: Request<wire::ResolveRepairCaseRequest>,
     ) -> Answer<wire::ResolveRepairCaseResponse> {
-        let case = Some(self.act(convert::resolve(request.into_inner())?).await?);
-        Ok(Response::new(wire::ResolveRepairCaseResponse { case }))
+        let (case, outcome) = self.act(convert::resolve(request.into_inner())?).await?;
+        Ok(Response::new(wire::ResolveRepairCaseResponse { case, outcome }))
     }
 
-    async fn reconcile(&self, _: Request<wire::ReconcileRequest>) -> Answer<wire::ReconcileResponse> {
-        let report = reconcile(&self.ports).await.map_err(to_status)?;
+    async fn reconcile(&self, request: Request<wire::ReconcileRequest>) -> Answer<wire::ReconcileResponse> {
+        let (from, rows) = convert::reconcile(&request.into_inner())?;
+        let report = reconcile(&self.ports, from, rows).await.map_err(to_status)?;
         Ok(Response::new(convert::report(&report)))
     }
 }

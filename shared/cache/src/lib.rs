@@ -38,11 +38,12 @@ use std::{
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::future::join_all;
-use moka::{Expiry, future};
+use moka::future;
+use tokio::time::Instant;
 
 pub use shared::{Shared, VERSION_TTL};
 
@@ -83,6 +84,10 @@ pub trait Kind: Send + Sync + 'static {
     fn decode(bytes: &[u8]) -> Option<Self::Value>;
 }
 
+/// When what nobody asks for gives up its room. How long an answer is believed is another matter, and one of the runtime's
+/// clock, which a simulation moves; this is by the machine's.
+const IDLE: Duration = Duration::from_mins(10);
+
 /// How long an answer lives: between [`Kind::LASTING`]'s first and the sum of both, by the key; or [`Kind::PASSING`].
 fn life<K: Kind>(key: &K::Key, answer: Option<&K::Value>) -> Duration {
     if !K::is_lasting(answer) {
@@ -99,17 +104,14 @@ fn life<K: Kind>(key: &K::Key, answer: Option<&K::Value>) -> Duration {
 struct Answer<V> {
     value: Option<V>,
     life: Duration,
+    since: Instant,
 }
 
-struct Life;
-
-impl<P, V> Expiry<P, Answer<V>> for Life {
-    fn expire_after_create(&self, _: &P, answer: &Answer<V>, _: Instant) -> Option<Duration> {
-        Some(answer.life)
-    }
-
-    fn expire_after_update(&self, _: &P, answer: &Answer<V>, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(answer.life)
+impl<V> Answer<V> {
+    /// One that lives from now on.
+    fn new(value: Option<V>, life: Duration) -> Self {
+        let since = Instant::now();
+        Self { value, life, since }
     }
 }
 
@@ -142,7 +144,7 @@ impl<K: Kind> Cache<K> {
     pub fn new(shared: Option<Shared>) -> Self {
         let near = future::Cache::builder()
             .max_capacity(K::CAPACITY)
-            .expire_after(Life)
+            .time_to_idle(IDLE)
             .build();
         Self { near, shared }
     }
@@ -154,7 +156,7 @@ impl<K: Kind> Cache<K> {
         ask: impl Future<Output = Result<Option<K::Value>, Fault>>,
     ) -> Result<Option<K::Value>, Arc<Fault>> {
         let place = self.place(key).await;
-        if let Some(known) = self.near.get(&place).await {
+        if let Some(known) = self.known(&place).await {
             return Ok(known.value);
         }
         let learnt = async {
@@ -185,7 +187,7 @@ impl<K: Kind> Cache<K> {
         let mut unknown = Vec::new();
         for key in keys {
             let place = self.place(&key).await;
-            match self.near.get(&place).await {
+            match self.known(&place).await {
                 Some(known) => answers.extend(known.value.map(|value| (key, value))),
                 None => unknown.push(place),
             }
@@ -218,7 +220,7 @@ impl<K: Kind> Cache<K> {
 
     /// What this process remembers of `key`, without asking anybody: `Some(None)` if that there is no such thing.
     pub async fn peek(&self, key: &K::Key) -> Option<Option<K::Value>> {
-        Some(self.near.get(&self.place(key).await).await?.value)
+        Some(self.known(&self.place(key).await).await?.value)
     }
 
     /// Remembers an answer that came by another way, in this process; not of a kind with scopes, whose version would have had to
@@ -226,7 +228,7 @@ impl<K: Kind> Cache<K> {
     pub async fn learn(&self, key: &K::Key, value: Option<K::Value>) {
         debug_assert!(K::scope(key).is_none());
         let life = life::<K>(key, value.as_ref());
-        self.near.insert(self.place(key).await, Answer { value, life }).await;
+        self.near.insert(self.place(key).await, Answer::new(value, life)).await;
     }
 
     /// Forgets one answer, here and in Redis. Other processes may remember it until its time is up, and who asks the owner
@@ -237,6 +239,16 @@ impl<K: Kind> Cache<K> {
             shared.remove(&name::<K>(&place)).await;
         }
         self.near.invalidate(&place).await;
+    }
+
+    /// What this process remembers, while it is to be believed.
+    async fn known(&self, place: &Place<K>) -> Option<Answer<K::Value>> {
+        let known = self.near.get(place).await?;
+        if known.since.elapsed() < known.life {
+            return Some(known);
+        }
+        self.near.invalidate(place).await;
+        None
     }
 
     async fn place(&self, key: &K::Key) -> Place<K> {
@@ -265,7 +277,7 @@ impl<K: Kind> Cache<K> {
             _ => return None,
         };
         let life = left.min(life::<K>(&place.1, value.as_ref()));
-        Some(Answer { value, life })
+        Some(Answer::new(value, life))
     }
 
     async fn share(&self, place: &Place<K>, value: Option<K::Value>, began: Instant) -> Answer<K::Value> {
@@ -275,7 +287,7 @@ impl<K: Kind> Cache<K> {
             bytes.extend(value.as_ref().map(K::encode).unwrap_or_default());
             shared.write(&name::<K>(place), &bytes, life).await;
         }
-        Answer { value, life }
+        Answer::new(value, life)
     }
 }
 

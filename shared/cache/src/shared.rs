@@ -6,11 +6,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use moka::future::Cache;
 use resp::{CheckError, Error, Redis, RedisConfig, Script, cmd, pipe};
+use tokio::time::Instant;
 
 /// How long a process believes that a scope still has the version it had. Much less would make Redis the first level.
 pub const VERSION_TTL: Duration = Duration::from_secs(1);

@@ -63,6 +63,12 @@ pub fn after(from: Timestamp, by: Duration) -> Timestamp {
     from_micros(from.as_microsecond().saturating_add(micros))
 }
 
+/// The instant `by` before `from`, clamped to the year −9999.
+pub fn before(from: Timestamp, by: Duration) -> Timestamp {
+    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    from_micros(from.as_microsecond().saturating_sub(micros))
+}
+
 /// How long from `from` until `to`; zero where `to` is not later.
 pub fn until(from: Timestamp, to: Timestamp) -> Duration {
     let micros = to.as_microsecond().saturating_sub(from.as_microsecond());

@@ -9,10 +9,12 @@
 //! - [`Options`]: where and how a server runs;
 //! - [`Process`]: a child that can be stopped, killed, paused and never outlives us;
 //! - [`Postgres`], [`MariaDb`], [`Redis`], [`RedisCluster`]: the servers;
+//! - [`SmallDisk`]: a disk that is soon full;
 //! - [`Proxy`]: a network between a server and its clients that fails on demand.
 
 mod certificate;
 mod cluster;
+mod disk;
 mod fault;
 mod home;
 mod mariadb;
@@ -26,6 +28,7 @@ mod redis;
 mod wire;
 
 pub use cluster::RedisCluster;
+pub use disk::SmallDisk;
 pub use fault::Fault;
 pub use mariadb::MariaDb;
 pub use options::Options;

@@ -262,7 +262,7 @@ async fn launch(
 }
 
 /// Whom the server runs as: it refuses to run as root.
-fn unprivileged() -> Option<User> {
+pub(crate) fn unprivileged() -> Option<User> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }

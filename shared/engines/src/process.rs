@@ -154,6 +154,12 @@ impl Process {
         }
     }
 
+    /// SIGTERM, without waiting for what comes of it.
+    pub fn terminate(&mut self) {
+        self.resume();
+        self.signal(Signal::TERM);
+    }
+
     /// SIGTERM, and SIGKILL if it still runs after `within`. `true` if it ended by itself.
     pub async fn stop(&mut self, within: Duration) -> bool {
         self.stop_with(Signal::TERM, within).await

@@ -181,6 +181,12 @@ impl Proxy {
         self.traps.requests.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What [`Proxy::swallow_commit`] and [`Proxy::lose_commit`] asked for and no COMMIT has met yet is off.
+    pub fn spare_commits(&self) {
+        self.traps.answers.store(0, Ordering::Relaxed);
+        self.traps.requests.store(0, Ordering::Relaxed);
+    }
+
     /// How many COMMITs went wrong so far.
     pub fn commits_lost(&self) -> usize {
         self.traps.sprung.load(Ordering::Relaxed)

@@ -11,6 +11,12 @@ const NAMESPACE: Uuid = Uuid::from_bytes([
     0xb4, 0xc0, 0xbe, 0x48, 0xad, 0x6e, 0x57, 0x82, 0xad, 0xed, 0xc5, 0x12, 0x88, 0x88, 0xe5, 0xd2,
 ]);
 
+/// The text is no such id. One id has one text but for the case of its letters: the braces, the URN and the form without
+/// hyphens that UUIDs may have are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a UUID of 36 characters")]
+pub struct DerivedIdError;
+
 /// `fact` as text, part by part; `:` cannot occur inside a name, so no two facts share a text.
 fn derive(parts: &[&str]) -> Uuid {
     Uuid::new_v5(&NAMESPACE, parts.join(":").as_bytes())
@@ -36,10 +42,13 @@ macro_rules! derived_id {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
+            type Err = DerivedIdError;
 
-            fn from_str(text: &str) -> Result<Self, uuid::Error> {
-                Uuid::try_parse(text).map(Self)
+            fn from_str(text: &str) -> Result<Self, DerivedIdError> {
+                if text.len() != uuid::fmt::Hyphenated::LENGTH {
+                    return Err(DerivedIdError);
+                }
+                Uuid::try_parse(text).map(Self).map_err(|_| DerivedIdError)
             }
         }
 
@@ -114,6 +123,11 @@ impl TransferId {
     pub fn unpayable(partition: Partition, seq: i64) -> Self {
         let (partition, seq) = (partition.index().to_string(), seq.to_string());
         Self(derive(&["transfer", "unpayable", &partition, &seq]))
+    }
+
+    /// Stands for something that reconciliation found and that is about no transfer: `kind` of difference, `subject` of it.
+    pub fn finding(kind: &str, subject: &str) -> Self {
+        Self(derive(&["transfer", "finding", kind, subject]))
     }
 
     /// What nobody took, escrow → sender (CLOSE-1).

@@ -14,6 +14,6 @@ mod derived;
 mod name;
 mod packet;
 
-pub use derived::{AccountId, TransferId};
+pub use derived::{AccountId, DerivedIdError, TransferId};
 pub use name::{GroupId, NameError, RequestId, UserId};
 pub use packet::{PacketId, PacketIdError, Partition};

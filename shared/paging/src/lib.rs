@@ -60,6 +60,11 @@ impl<K: FromStr> Page<K> {
     }
 }
 
+/// The token of the page behind `key`.
+pub fn token<K: ToString>(key: &K) -> String {
+    URL_SAFE_NO_PAD.encode(key.to_string())
+}
+
 impl<K: ToString> Page<K> {
     /// Cuts `rows`, of which one more than the page's size was fetched, to the page, and makes the token of the next page
     /// from the key of its last row; the token is empty if this was the last page.
@@ -69,7 +74,7 @@ impl<K: ToString> Page<K> {
         let token = rows
             .last()
             .filter(|_| more)
-            .map(|row| URL_SAFE_NO_PAD.encode(key(row).to_string()))
+            .map(|row| token(&key(row)))
             .unwrap_or_default();
         (rows, token)
     }

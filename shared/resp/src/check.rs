@@ -1,6 +1,6 @@
 //! Whether a Redis is one that can be used.
 
-use crate::{Error, Redis, RedisConfig, cmd};
+use crate::{Error, Redis, RedisConfig, Url, cmd};
 
 /// The oldest version that can be used: the commands and options that scripts rely on are all there since.
 const MIN_VERSION: (u32, u32) = (6, 2);
@@ -44,17 +44,15 @@ impl From<Error> for CheckError {
 }
 
 /// Asks one server, or each of the named nodes of a cluster. Some nodes of a cluster may be away.
-pub(crate) async fn check(redis: &Redis, config: &RedisConfig) -> Result<Checked, CheckError> {
-    if !redis.is_cluster() {
+pub(crate) async fn check(redis: &Redis, cluster: Option<&Url>) -> Result<Checked, CheckError> {
+    let Some(cluster) = cluster else {
         return judge(&[ask(redis).await?], false);
-    }
+    };
     let mut told = Vec::new();
     let mut away = None;
-    for node in config.url.each_node() {
-        let node = Redis::open(&RedisConfig {
-            url: node,
-            timeout: config.timeout,
-        })?;
+    for url in cluster.each_node() {
+        let timeout = redis.timeout();
+        let node = Redis::open(&RedisConfig { url, timeout })?;
         match ask(&node).await {
             Ok(text) => told.push(text),
             Err(fault @ Error::Unavailable(_)) => away = Some(fault),

@@ -5,7 +5,7 @@
 //! - [`Redis`]: what callers hold. Opening it connects nothing, so that a service starts while Redis is away.
 //! - [`Script`]: Lua from a file, called by its digest and sent again to whoever does not know it.
 //! - [`Error`]: what went wrong, by what a caller can do about it.
-//! - [`link`]: connections, made when needed, shared by all callers, replaced when they fail.
+//! - [`link`]: connections, made when needed, shared by all callers, replaced when they fail. [`Dial`]: other than by TCP.
 //! - [`check`]: whether a Redis is one that can be used.
 //! - [`settings`] and [`Url`]: where it is.
 //!
@@ -17,6 +17,7 @@
 //! - It may be dropped at any await; what was sent by then may take effect.
 
 pub mod check;
+mod dial;
 mod error;
 mod link;
 mod script;
@@ -30,6 +31,7 @@ use deadpool_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::{Instant, timeout_at};
 
 pub use check::{CheckError, Checked};
+pub use dial::{Dial, Stream};
 pub use error::Error;
 pub use script::{Call, Script};
 pub use settings::RedisConfig;
@@ -42,8 +44,24 @@ use link::{Lane, Request};
 pub struct Redis(Arc<Inner>);
 
 struct Inner {
-    config: RedisConfig,
+    place: Place,
+    timeout: Duration,
     lane: Arc<Lane>,
+}
+
+/// Where it is.
+enum Place {
+    Url(Url),
+    Dialled,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => url.fmt(f),
+            Self::Dialled => f.write_str("dialled"),
+        }
+    }
 }
 
 impl Redis {
@@ -52,20 +70,37 @@ impl Redis {
         // TLS must not depend on what else is linked. An error says that somebody chose before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pool = link::pool(&config.url, config.timeout)?;
-        Ok(Self(Arc::new(Inner {
-            config: config.clone(),
+        Ok(Self::new(Place::Url(config.url.clone()), config.timeout, pool))
+    }
+
+    /// One server, behind connections that `dial` makes.
+    pub fn over(dial: Arc<dyn Dial>, timeout: Duration) -> Result<Self, Error> {
+        Ok(Self::new(Place::Dialled, timeout, link::pool_over(dial, timeout)?))
+    }
+
+    fn new(place: Place, timeout: Duration, pool: link::Pool) -> Self {
+        Self(Arc::new(Inner {
+            place,
+            timeout,
             lane: Lane::new(pool),
-        })))
+        }))
     }
 
     /// Whether it is a Redis Cluster, where all keys of a call must be of one slot.
     pub fn is_cluster(&self) -> bool {
-        self.0.config.url.is_cluster()
+        self.cluster().is_some()
+    }
+
+    fn cluster(&self) -> Option<&Url> {
+        match &self.0.place {
+            Place::Url(url) if url.is_cluster() => Some(url),
+            Place::Url(_) | Place::Dialled => None,
+        }
     }
 
     /// How long a call may take.
     pub fn timeout(&self) -> Duration {
-        self.0.config.timeout
+        self.0.timeout
     }
 
     /// Runs a script.
@@ -93,7 +128,7 @@ impl Redis {
 
     /// Asks what it is and whether it can be used.
     pub async fn check(&self) -> Result<Checked, CheckError> {
-        check::check(self, &self.0.config).await
+        check::check(self, self.cluster()).await
     }
 
     /// [`Redis::check`] for the start of a service: what is not well goes to the log, and so does a Redis that does not
@@ -101,14 +136,14 @@ impl Redis {
     pub async fn begin(&self) -> Result<(), CheckError> {
         match self.check().await {
             Ok(Checked { version, warnings }) => {
-                tracing::info!(url = %self.0.config.url, version, "Redis");
+                tracing::info!(url = %self.0.place, version, "Redis");
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
                 Ok(())
             }
             Err(CheckError::Unreachable(fault)) => {
-                tracing::warn!(url = %self.0.config.url, fault, "starting without Redis");
+                tracing::warn!(url = %self.0.place, fault, "starting without Redis");
                 Ok(())
             }
             Err(fault) => Err(fault),
@@ -150,7 +185,7 @@ impl Redis {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Redis").field(&self.0.config.url).finish()
+        write!(f, "Redis({})", self.0.place)
     }
 }
 

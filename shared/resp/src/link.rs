@@ -19,14 +19,16 @@ use deadpool::managed::{self, Metrics, PoolConfig, PoolError, RecycleError, Recy
 use deadpool_redis::{
     Runtime,
     cluster::{ClusterClient, ClusterClientBuilder, ClusterConnection},
-    redis::{self, AsyncConnectionConfig, Cmd, Pipeline, RedisError, Value, aio::MultiplexedConnection},
+    redis::{
+        self, AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
+    },
 };
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
 
-use crate::{Error, Url};
+use crate::{Error, Url, dial::Dial};
 
 /// The least time that connecting is given, whatever a call is: greeting, TLS and a cluster's map take several trips.
 const MIN_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -100,6 +102,7 @@ impl Link {
 pub(crate) enum Manager {
     Server(Box<deadpool_redis::Manager>),
     Cluster(Box<ClusterClient>),
+    Dialled(Arc<dyn Dial>),
 }
 
 impl fmt::Debug for Manager {
@@ -116,6 +119,15 @@ impl managed::Manager for Manager {
         Ok(Link::new(match self {
             Self::Server(server) => Connection::Server(server.create().await?),
             Self::Cluster(cluster) => Connection::Cluster(cluster.get_async_connection().await?),
+            Self::Dialled(dial) => {
+                // The pool sees to it that this ends.
+                let login = RedisConnectionInfo::default();
+                let (connection, driver) =
+                    MultiplexedConnection::new_with_config(&login, dial.dial().await?, server_config(None)).await?;
+                // Ends when the connection is dropped.
+                tokio::spawn(driver);
+                Connection::Server(connection)
+            }
         }))
     }
 
@@ -132,10 +144,23 @@ impl managed::Manager for Manager {
 pub(crate) type Pool = managed::Pool<Manager>;
 pub(crate) type Held = Arc<managed::Object<Manager>>;
 
+/// How connections to a server are made.
+fn server_config(connect_timeout: Option<Duration>) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(connect_timeout)
+        // Each call has its own.
+        .set_response_timeout(None)
+}
+
+/// How long one may take.
+fn connect_timeout(timeout: Duration) -> Duration {
+    timeout.max(MIN_CONNECT_TIMEOUT)
+}
+
 /// A pool that makes the links of a lane.
 pub(crate) fn pool(url: &Url, timeout: Duration) -> Result<Pool, RedisError> {
-    let connect_timeout = timeout.max(MIN_CONNECT_TIMEOUT);
-    let (manager, create_timeout) = if url.is_cluster() {
+    let connect_timeout = connect_timeout(timeout);
+    if url.is_cluster() {
         let (min_wait, max_wait) = CLUSTER_RETRY_WAIT_MS;
         let cluster = ClusterClientBuilder::new(url.nodes()?)
             .connection_timeout(connect_timeout)
@@ -145,22 +170,24 @@ pub(crate) fn pool(url: &Url, timeout: Duration) -> Result<Pool, RedisError> {
             .max_retry_wait(max_wait)
             .build()?;
         // To some nodes first, to all that they name then, one of which may hang.
-        (Manager::Cluster(Box::new(cluster)), connect_timeout * 3)
-    } else {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(connect_timeout))
-            // Each call has its own.
-            .set_response_timeout(None);
-        let node = url
-            .nodes()?
-            .into_iter()
-            .next()
-            .ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "the URL names no server")))?;
-        (
-            Manager::Server(Box::new(deadpool_redis::Manager::new_with_config(node, config)?)),
-            connect_timeout,
-        )
-    };
+        return pool_of(Manager::Cluster(Box::new(cluster)), connect_timeout * 3);
+    }
+    let node = url
+        .nodes()?
+        .into_iter()
+        .next()
+        .ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "the URL names no server")))?;
+    let config = server_config(Some(connect_timeout));
+    let server = deadpool_redis::Manager::new_with_config(node, config)?;
+    pool_of(Manager::Server(Box::new(server)), connect_timeout)
+}
+
+/// A pool that makes the links of a lane over other connections than TCP's.
+pub(crate) fn pool_over(dial: Arc<dyn Dial>, timeout: Duration) -> Result<Pool, RedisError> {
+    pool_of(Manager::Dialled(dial), connect_timeout(timeout))
+}
+
+fn pool_of(manager: Manager, create_timeout: Duration) -> Result<Pool, RedisError> {
     let timeouts = Timeouts {
         wait: Some(create_timeout),
         create: Some(create_timeout),

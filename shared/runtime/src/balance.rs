@@ -14,7 +14,7 @@ use axum::body::to_bytes;
 use http::{Request, Response};
 use tokio::time::Instant;
 use tonic::{body::Body, transport::Channel};
-use tower::{BoxError, Service, ServiceExt};
+use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
 
 /// How long an instance that was lost is asked only when no other one answers.
 const AVOID: Duration = Duration::from_secs(1);
@@ -33,9 +33,21 @@ pub struct Balanced {
     turn: Arc<AtomicUsize>,
 }
 
+/// A way to one instance that is no socket.
+pub type Way = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
+
+/// How an instance is reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Transport {
+    /// Over a connection of its own.
+    Connection(Channel),
+    /// In any other way.
+    Other(Way),
+}
+
 #[derive(Debug)]
 struct Instance {
-    channel: Channel,
+    transport: Transport,
     /// Calls that wait for their answer to begin.
     waiting: AtomicUsize,
     lost: Mutex<Option<Instant>>,
@@ -43,14 +55,14 @@ struct Instance {
 
 impl Balanced {
     /// Over these.
-    pub(crate) fn over(channels: impl Iterator<Item = Channel>) -> Self {
-        let instance = |channel| Instance {
-            channel,
+    pub(crate) fn over(transports: impl Iterator<Item = Transport>) -> Self {
+        let instance = |transport| Instance {
+            transport,
             waiting: AtomicUsize::new(0),
             lost: Mutex::new(None),
         };
         Self {
-            instances: channels.map(instance).collect(),
+            instances: transports.map(instance).collect(),
             turn: Arc::new(AtomicUsize::new(0)),
         }
     }
@@ -90,9 +102,12 @@ impl Balanced {
 impl Instance {
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let _waiting = Waiting::begin(&self.waiting);
-        let answer = self.channel.clone().oneshot(request).await;
+        let answer = match self.transport.clone() {
+            Transport::Connection(channel) => channel.oneshot(request).await.map_err(BoxError::from),
+            Transport::Other(way) => way.oneshot(request).await,
+        };
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = answer.is_err().then(Instant::now);
-        Ok(answer?)
+        answer
     }
 
     fn is_lost(&self) -> bool {

@@ -4,8 +4,11 @@ use std::{fmt, time::Duration};
 
 use tonic::transport::Endpoint;
 
-pub use crate::balance::OneInstance;
-use crate::{balance::Balanced, deadline::Propagate};
+pub use crate::balance::{OneInstance, Way};
+use crate::{
+    balance::{Balanced, Transport},
+    deadline::Propagate,
+};
 
 /// Time for a call that no request stands behind (a background task's).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,5 +61,15 @@ pub fn channel(endpoints: &Endpoints) -> Channel {
             .keep_alive_timeout(Duration::from_secs(5))
             .connect_lazy()
     };
-    Propagate::new(Balanced::over(endpoints.0.iter().map(connect)), DEFAULT_TIMEOUT)
+    over(endpoints.0.iter().map(connect).map(Transport::Connection))
+}
+
+/// A channel to instances that are reached in other ways than over sockets, one way for each: what stands behind the clients
+/// in a simulation. In everything else it is what [`channel`] gives.
+pub fn channel_over(ways: impl IntoIterator<Item = Way>) -> Channel {
+    over(ways.into_iter().map(Transport::Other))
+}
+
+fn over(transports: impl Iterator<Item = Transport>) -> Channel {
+    Propagate::new(Balanced::over(transports), DEFAULT_TIMEOUT)
 }

@@ -5,7 +5,7 @@
 //! then the default that `--help` shows. The service turns the texts into its typed configuration and notes each fault
 //! in [`Faults`], so that an operator mends a bad configuration once and not fault by fault.
 
-use std::{ffi::OsString, fmt, fs, net::SocketAddr, path::Path, str::FromStr, time::Duration};
+use std::{ffi::OsString, fmt, fs, net::SocketAddr, num::NonZeroUsize, path::Path, str::FromStr, time::Duration};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, builder::Resettable};
 use tracing_subscriber::EnvFilter;
@@ -108,9 +108,15 @@ pub struct ServerSettings {
     /// Longest time any request may take
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub request_timeout: String,
+    /// Most requests that are worked on at once; more are refused with `RESOURCE_EXHAUSTED`
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub max_requests: String,
     /// How long a stop waits for running requests and batches
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub drain_timeout: String,
+    /// Address to serve metrics on, at /metrics, for Prometheus; empty for none
+    #[arg(long, value_name = "ADDR", default_value = "")]
+    pub metrics_listen: String,
 }
 
 /// [`ServerSettings`], understood.
@@ -124,8 +130,12 @@ pub struct ServerConfig {
     pub log_format: Format,
     /// Longest time any request may take.
     pub request_timeout: Duration,
+    /// Most requests that are worked on at once.
+    pub max_requests: NonZeroUsize,
     /// How long a stop waits for running requests and batches.
     pub drain_timeout: Duration,
+    /// Address to serve metrics on; port 0 takes a free one.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl ServerSettings {
@@ -135,13 +145,20 @@ impl ServerSettings {
         let log = faults.parse::<EnvFilter>("log", &self.log).map(|_| self.log.clone());
         let log_format = faults.parse("log_format", &self.log_format);
         let request_timeout = faults.duration("request_timeout", &self.request_timeout);
+        let max_requests = faults.parse("max_requests", &self.max_requests);
         let drain_timeout = faults.duration("drain_timeout", &self.drain_timeout);
+        let metrics_listen = match self.metrics_listen.as_str() {
+            "" => Some(None),
+            address => faults.parse("metrics_listen", address).map(Some),
+        };
         Some(ServerConfig {
             listen: listen?,
             log: log?,
             log_format: log_format?,
             request_timeout: request_timeout?,
+            max_requests: max_requests?,
             drain_timeout: drain_timeout?,
+            metrics_listen: metrics_listen?,
         })
     }
 }
@@ -212,14 +229,20 @@ fn understood<S: FromArgMatches>(matches: &ArgMatches) -> Result<(S, Option<Stri
 
 fn with_defaults_from(mut command: Command, path: &Path, faults: &mut Faults) -> Command {
     let shown = path.display();
-    let table = match fs::read_to_string(path).map(|text| text.parse::<toml::Table>()) {
-        Ok(Ok(table)) => table,
-        Ok(Err(fault)) => {
-            faults.add("config", format!("{shown}: {fault}"));
-            return command;
-        }
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
         Err(fault) => {
             faults.add("config", format!("cannot read {shown}: {fault}"));
+            return command;
+        }
+    };
+    let table = match text.parse::<toml::Table>() {
+        Ok(table) => table,
+        Err(fault) => {
+            // Where and what, but not the line itself, which may hold a secret.
+            let before = fault.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            faults.add("config", format!("{shown}: line {line}: {}", fault.message()));
             return command;
         }
     };

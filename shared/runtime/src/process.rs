@@ -10,13 +10,17 @@ use std::{
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::Metrics;
+
 /// One service's life. Every task it starts goes through [`Process::spawn`], so that a stop can wait for it. Cheap to
 /// clone; clones share the same life.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
     stop: CancellationToken,
+    kill: CancellationToken,
     tasks: TaskTracker,
     last: LastActs,
+    metrics: Metrics,
 }
 
 /// What is done when no task is left.
@@ -45,15 +49,30 @@ impl Process {
         Self::default()
     }
 
+    /// What it counts and measures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Starts a task. A task that panics ends the whole service: half a service that looks alive is worse than none.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let process = self.clone();
         self.tasks.spawn(async move {
-            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                tracing::error!(task = name, "task panicked; stopping");
-                process.begin_stop();
+            tokio::select! {
+                biased;
+                () = process.kill.cancelled() => {}
+                ended = AssertUnwindSafe(task).catch_unwind() => if ended.is_err() {
+                    tracing::error!(task = name, "task panicked; stopping");
+                    process.begin_stop();
+                },
             }
         });
+    }
+
+    /// Ends every task where it stands, as a power cut would: none of them is run any further, none is waited for, and
+    /// nothing of what [`Process::on_stopped`] was told is done. For simulations of a crash.
+    pub fn kill(&self) {
+        self.kill.cancel();
     }
 
     /// Runs `act` at the end of a stop, when no task is left: what makes an end a tidy one, such as closing the store. One
@@ -76,6 +95,7 @@ impl Process {
     /// Waits for `pause` or the stop signal, whichever is first; `false` means stop.
     pub async fn pause(&self, pause: Duration) -> bool {
         tokio::select! {
+            biased;
             () = self.stopping() => false,
             () = tokio::time::sleep(pause) => true,
         }
@@ -125,6 +145,32 @@ mod tests {
         });
         assert!(process.stop(Duration::from_secs(2)).await);
         assert_eq!(order.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_killed_process_does_nothing_more() {
+        struct Dropped(Arc<AtomicUsize>);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (process, steps) = (Process::new(), Arc::new(AtomicUsize::new(0)));
+        process.on_stopped(async { panic!("a tidy end of a process that was killed") });
+        for _ in 0..2 {
+            let (pausing, held, step) = (process.clone(), Dropped(steps.clone()), steps.clone());
+            process.spawn("victim", async move {
+                let _held = held;
+                pausing.pause(Duration::from_secs(1)).await;
+                step.fetch_add(100, Ordering::Relaxed);
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        process.kill();
+        process.spawn("too late", async { panic!("run by a process that was killed") });
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(steps.load(Ordering::Relaxed), 2, "dropped where they stood");
+        assert!(!process.is_stopping(), "nobody asked it to stop");
     }
 
     #[tokio::test(start_paused = true)]

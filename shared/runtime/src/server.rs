@@ -1,8 +1,9 @@
 //! The one builder behind every server.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{any::Any, future::Future, io, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use futures::future::BoxFuture;
+use http::Response;
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{
     body::Body,
@@ -12,10 +13,14 @@ use tonic::{
     transport::server::TcpIncoming,
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
-use tower::util::MapResponseLayer;
+use tower::{
+    BoxError, ServiceBuilder, ServiceExt,
+    layer::util::{Identity, Stack},
+    util::MapResponseLayer,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{Process, config::ServerConfig, deadline::Enforce, explain::explain};
+use crate::{Process, client::Way, config::ServerConfig, crowd::Bound, deadline::Enforce, explain::explain};
 
 /// How often health asks the store.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
@@ -26,25 +31,23 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// reflection (v1 and v1alpha), a deadline on every request and a fence that turns a panic into `INTERNAL`.
 pub struct Server {
     listener: TcpListener,
+    metrics: Option<TcpListener>,
     routes: RoutesBuilder,
     names: Vec<&'static str>,
     parts: Vec<BoxFuture<'static, ()>>,
     health: HealthReporter,
     request_timeout: Duration,
+    max_requests: NonZeroUsize,
 }
 
 impl Server {
     /// Takes the address, so that a taken port is known before anything else starts.
     pub async fn bind(config: &ServerConfig) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|fault| match fault.kind() {
-                io::ErrorKind::AddrInUse => anyhow::anyhow!(
-                    "{} is taken by another program: stop it or choose another address with --listen",
-                    config.listen
-                ),
-                _ => anyhow::anyhow!("cannot listen on {}: {fault}", config.listen),
-            })?;
+        let listener = take(config.listen, "--listen").await?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(take(address, "--metrics-listen").await?),
+            None => None,
+        };
         let (health, health_service) = tonic_health::server::health_reporter();
         // Not before the store was asked.
         health.set_service_status("", ServingStatus::NotServing).await;
@@ -52,17 +55,24 @@ impl Server {
         routes.add_service(health_service);
         Ok(Self {
             listener,
+            metrics,
             routes,
             names: Vec::new(),
             parts: Vec::new(),
             health,
             request_timeout: config.request_timeout,
+            max_requests: config.max_requests,
         })
     }
 
     /// The address that was taken.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The address that was taken for metrics, if one was.
+    pub fn metrics_addr(&self) -> io::Result<Option<SocketAddr>> {
+        self.metrics.as_ref().map(TcpListener::local_addr).transpose()
     }
 
     /// Serves one more gRPC service.
@@ -139,10 +149,15 @@ impl Server {
             let stopping = process.clone();
             process.spawn("health of a part", async move {
                 tokio::select! {
+                    biased;
                     () = stopping.stopping() => {}
                     () = part => {}
                 }
             });
+        }
+        if let Some(metrics) = self.metrics {
+            tracing::info!(address = %metrics.local_addr()?, "serving metrics at /metrics");
+            process.spawn("metrics", crate::metrics::serve(metrics, process.clone()));
         }
         process.spawn(
             "health",
@@ -150,25 +165,72 @@ impl Server {
         );
         process.spawn(
             "server",
-            serve(self.listener, routes.routes(), self.request_timeout, process.clone()),
+            serve(
+                self.listener,
+                routes.routes(),
+                self.request_timeout,
+                self.max_requests,
+                process.clone(),
+            ),
         );
         Ok(())
     }
 }
 
-async fn serve(listener: TcpListener, routes: Routes, request_timeout: Duration, process: Process) {
+/// Takes an address that `setting` names.
+async fn take(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|fault| match fault.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{address} is taken by another program: stop it or choose another address with {setting}")
+        }
+        _ => anyhow::anyhow!("cannot listen on {address}: {fault}"),
+    })
+}
+
+/// The services of a server, to be called without a socket, behind all that stands in front of them on one: what a simulation
+/// calls.
+pub fn without_socket(routes: Routes, request_timeout: Duration) -> Way {
+    let service = edge(request_timeout).service(routes);
+    let service = service
+        .map_response(|answer| answer.map(Body::new))
+        .map_err(BoxError::from);
+    Way::new(service)
+}
+
+type Panicked = fn(Box<dyn Any + Send>) -> Response<Body>;
+type Explain = fn(Response<Body>) -> Response<Body>;
+type Edge = Stack<MapResponseLayer<Explain>, Stack<Enforce, Stack<CatchPanicLayer<Panicked>, Identity>>>;
+
+/// What stands in front of the services: from the outside in the panic fence, the deadline, words for what the transport
+/// refuses.
+fn edge(request_timeout: Duration) -> ServiceBuilder<Edge> {
+    ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(panicked as Panicked))
+        .layer(Enforce::at_most(request_timeout))
+        .layer(MapResponseLayer::new(explain as Explain))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the fence hands it over")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    status::internal(format!("a handler panicked: {text}")).into_http::<Body>()
+}
+
+async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    request_timeout: Duration,
+    max_requests: NonZeroUsize,
+    process: Process,
+) {
     let stopping = process.clone();
     let served = tonic::transport::Server::builder()
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            status::internal(format!("a handler panicked: {text}")).into_http::<Body>()
-        }))
-        .layer(Enforce::at_most(request_timeout))
-        .layer(MapResponseLayer::new(explain))
+        .layer(Bound::at_most(max_requests))
+        .layer(edge(request_timeout))
         .add_routes(routes)
         .serve_with_incoming_shutdown(
             // The server builder's own `tcp_nodelay` says nothing to a listener that it did not open; without it, a stream

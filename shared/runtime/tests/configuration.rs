@@ -108,6 +108,14 @@ fn everything_wrong_in_a_file_is_said_at_once_beside_the_values() {
     }
 }
 
+/// The log of a service is read by more people than its settings.
+#[test]
+fn a_file_that_is_no_toml_is_not_shown() {
+    let (_dir, path) = file("batch_size = \"9\"\nlisten = \"hush-hush\nlog = \"info\"\n");
+    let faults = read(&["--config", &path]).1;
+    assert!(faults.contains("line 2") && !faults.contains("hush"), "{faults}");
+}
+
 #[test]
 fn everything_wrong_with_the_values_is_said_at_once() {
     let mut settings = defaults::<Settings>();

@@ -1,6 +1,8 @@
 //! What can go wrong with a store, by what a caller can do about it.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+use sea_orm::{DbErr, SqlErr, sqlx};
+
+use crate::unwritable::{Unwritable, database_error};
 
 /// Result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -15,6 +17,10 @@ pub enum Error {
     /// Nothing changed; repeating the whole transaction at once is what the engine expects.
     #[error("store: in each other's way: {0}")]
     Contended(#[source] DbErr),
+    /// The engine answers, and has no room or takes no writes. Nothing changed. Repeating helps once somebody has seen to
+    /// it, and not a moment sooner: tell it, and do not try again at once.
+    #[error("store: {0}: {1}")]
+    Unwritable(Unwritable, #[source] DbErr),
     /// A unique key refused the write: someone else did it first. Nothing changed.
     #[error("store: unique key: {0}")]
     Conflict(#[source] DbErr),
@@ -32,13 +38,34 @@ impl Error {
         Self::Inconsistent(what.to_string())
     }
 
-    /// What a failed COMMIT means. Only the engine's own word that it lost a race is proof that nothing changed; every
-    /// other failure leaves it open.
+    /// Whether the engine said that it has no room or takes no writes, also where it is not known what that did to a commit.
+    pub fn unwritable(&self) -> Option<Unwritable> {
+        match self {
+            Self::Unwritable(why, _) => Some(*why),
+            Self::OutcomeUnknown(fault) => Unwritable::said_by(fault),
+            _ => None,
+        }
+    }
+
+    /// Whether it is what was to be written that is refused, so that the same would be refused again: a row that breaks a
+    /// rule, a key that is taken, a value that fits no column. A caller that writes for many can find out whose it is.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Conflict(_) | Self::Inconsistent(_) => true,
+            Self::Driver(fault) => is_refusal(fault),
+            Self::Contended(_) | Self::Unwritable(..) | Self::OutcomeUnknown(_) => false,
+        }
+    }
+
+    /// What a failed COMMIT means. Only the engine's own word that it lost a race, or had no room, is proof that nothing
+    /// changed; every other failure leaves it open.
     pub(crate) fn of_commit(fault: DbErr) -> Self {
         if is_contention(&fault) {
-            Self::Contended(fault)
-        } else {
-            Self::OutcomeUnknown(fault)
+            return Self::Contended(fault);
+        }
+        match Unwritable::said_by(&fault).filter(|_| ends_with_its_error(&fault)) {
+            Some(why) => Self::Unwritable(why, fault),
+            None => Self::OutcomeUnknown(fault),
         }
     }
 }
@@ -48,20 +75,45 @@ impl From<DbErr> for Error {
         match fault.sql_err() {
             Some(SqlErr::UniqueConstraintViolation(_)) => Self::Conflict(fault),
             _ if is_contention(&fault) => Self::Contended(fault),
-            _ => Self::Driver(fault),
+            _ => match Unwritable::said_by(&fault) {
+                Some(why) => Self::Unwritable(why, fault),
+                None => Self::Driver(fault),
+            },
         }
     }
 }
 
-/// Whether the engine gave up on a transaction in favour of another one.
-fn is_contention(fault: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(fault))
-    | DbErr::Query(RuntimeErr::SqlxError(fault))
-    | DbErr::Conn(RuntimeErr::SqlxError(fault))) = fault
-    else {
+/// Whether an error in answer to COMMIT is proof that the transaction is undone. On PostgreSQL it is: behind the commit's
+/// record in the log no error can be told any more. On SQLite, FULL and READONLY are: the frame that commits is the last one
+/// written, and these say that one was not written. `InnoDB` and its binary log are two, and make no such promise.
+fn ends_with_its_error(fault: &DbErr) -> bool {
+    database_error(fault).is_some_and(|fault| fault.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_none())
+}
+
+/// Whether the engine refused the values, not the moment.
+fn is_refusal(fault: &DbErr) -> bool {
+    let Some(fault) = database_error(fault) else {
         return false;
     };
-    let Some(fault) = fault.as_database_error() else {
+    if let Some(fault) = fault.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        // ER_BAD_NULL, ER_WARN_DATA_OUT_OF_RANGE, ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, ER_DATA_TOO_LONG, CHECK (MySQL, MariaDB),
+        // foreign keys
+        return matches!(fault.number(), 1048 | 1264 | 1366 | 1406 | 3819 | 4025 | 1451 | 1452);
+    }
+    let Some(code) = fault.code() else {
+        return false;
+    };
+    if fault.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        // data exceptions, violated integrity
+        return code.starts_with("22") || code.starts_with("23");
+    }
+    // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))
+}
+
+/// Whether the engine gave up on a transaction in favour of another one.
+fn is_contention(fault: &DbErr) -> bool {
+    let Some(fault) = database_error(fault) else {
         return false;
     };
     if let Some(fault) = fault.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {

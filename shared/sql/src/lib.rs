@@ -1,5 +1,5 @@
 //! A service's SQL store: connecting by URL, transactions that are durable when they say so, and errors that tell
-//! *driver*, *in each other's way*, *inconsistent* and *outcome unknown* apart.
+//! *driver*, *in each other's way*, *no room*, *inconsistent* and *outcome unknown* apart.
 //!
 //! The same code serves three engines. On SQLite there is one writing connection, so that writers queue in the process
 //! instead of meeting `SQLITE_BUSY`, and a pool of reading ones beside it (WAL readers never wait). Every write
@@ -18,6 +18,7 @@ mod repeat;
 pub mod schema;
 pub mod settings;
 pub mod shards;
+mod unwritable;
 mod url;
 
 use sea_orm::{
@@ -25,12 +26,14 @@ use sea_orm::{
     IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
+use unwritable::LastRefusal;
 
 pub use dialect::{integer, or_nothing};
 pub use error::{ConnectError, Error, Result};
 pub use repeat::repeat;
 pub use settings::Pool;
 pub use shards::Shards;
+pub use unwritable::Unwritable;
 pub use url::{Engine, Url, UrlError};
 
 /// Reading connections on SQLite. Readers are short; two cores do not profit from more.
@@ -42,6 +45,7 @@ pub struct Database {
     url: Url,
     write: DatabaseConnection,
     read: DatabaseConnection,
+    refused: LastRefusal,
 }
 
 impl Database {
@@ -107,6 +111,7 @@ impl Database {
             url: url.clone(),
             write,
             read,
+            refused: LastRefusal::default(),
         })
     }
 
@@ -180,16 +185,42 @@ impl Database {
         Ok(Transaction(opened?))
     }
 
-    /// Whether the store answers and can be written to: what health reports. Takes SQLite's write lock for a moment.
+    /// Runs a write transaction on this store as [`repeat()`] does, and learns from its end whether the store takes writes,
+    /// for [`Database::ping`].
+    pub async fn repeat<T, F>(&self, transaction: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let result = repeat(transaction).await;
+        self.refused.note(&result);
+        result
+    }
+
+    /// Learns from a write transaction that somebody else repeats, as [`Database::repeat`] does.
+    pub fn note<T>(&self, result: Result<T>) -> Result<T> {
+        self.refused.note(&result);
+        result
+    }
+
+    /// Whether the store answers and takes writes: what health reports. A disk that is full shows only when something is
+    /// written, so a write that was refused for it is remembered for ten seconds. Takes SQLite's write lock for a moment.
     pub async fn ping(&self) -> Result<()> {
         self.read.execute_unprepared("SELECT 1").await?;
         if self.url.engine().is_server() {
             if engine::is_read_only(&self.read).await? {
-                return Err(DbErr::Custom(format!("{} is read-only", self.url)).into());
+                let words = DbErr::Custom(format!("{} is read-only", self.url));
+                return Err(Error::Unwritable(Unwritable::ReadOnly, words));
             }
-            return Ok(());
+        } else {
+            let transaction = self.begin().await?;
+            // What is rolled back costs no disk. SQLite begins to write on a file that it cannot write to without a word.
+            transaction
+                .as_ref()
+                .execute_unprepared("PRAGMA user_version = 0")
+                .await?;
+            transaction.rollback().await?;
         }
-        self.begin().await?.rollback().await
+        self.refused.check()
     }
 
     /// Closes all connections, after which every call fails. Checkpoints the SQLite log.

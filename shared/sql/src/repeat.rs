@@ -1,16 +1,9 @@
 //! Repeating a transaction that another one was in the way of.
 
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
-
 use crate::{Error, Result};
 
-/// Tries after the first one.
-const REPEATS: usize = 7;
-/// The pauses between them double from here to there, with jitter. Enough for a deadlock to dissolve; a caller waits.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// Tries after the first one: a quarter of a second of [`retry::TRANSACTION`]'s pauses, while a caller waits.
+const REPEATS: u32 = 7;
 
 /// Runs `transaction` until it succeeds, at most eight times: again when another transaction was in the way
 /// ([`Error::Contended`]), when someone else wrote the same key first ([`Error::Conflict`]: the next try reads what they
@@ -22,13 +15,8 @@ pub async fn repeat<T, F>(mut transaction: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    let mut pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .with_max_times(REPEATS)
-        .with_jitter()
-        .build();
     let mut unknown = false;
+    let mut failures = 0;
     loop {
         let fault = match transaction().await {
             Err(fault @ (Error::Contended(_) | Error::Conflict(_))) => fault,
@@ -37,25 +25,32 @@ where
                 fault
             }
             // The way to the engine is often lost together with the answer: it gets the same chance to come back.
-            Err(fault @ Error::Driver(_)) if unknown => fault,
+            Err(fault @ (Error::Driver(_) | Error::Unwritable(..))) if unknown => fault,
             other => return other,
         };
-        let Some(pause) = pauses.next() else {
+        if failures == REPEATS {
             return Err(match fault {
-                Error::Contended(fault) | Error::Conflict(fault) | Error::Driver(fault) if unknown => {
+                Error::Contended(fault)
+                | Error::Conflict(fault)
+                | Error::Driver(fault)
+                | Error::Unwritable(_, fault)
+                    if unknown =>
+                {
                     Error::OutcomeUnknown(fault)
                 }
                 fault => fault,
             });
-        };
+        }
         tracing::debug!(%fault, "a transaction is repeated");
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(retry::TRANSACTION.pause(failures)).await;
+        failures += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Unwritable;
     use sea_orm::DbErr;
     use std::cell::Cell;
 
@@ -93,6 +88,8 @@ mod tests {
         assert!(matches!(result, Err(Error::Driver(_))) && tries == 1);
         let (result, tries) = run(|_| Err(Error::inconsistent("x"))).await;
         assert!(matches!(result, Err(Error::Inconsistent(_))) && tries == 1);
+        let (result, tries) = run(|_| Err(Error::Unwritable(Unwritable::Full, fault()))).await;
+        assert!(matches!(result, Err(Error::Unwritable(Unwritable::Full, _))) && tries == 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -49,7 +49,10 @@ async fn postgres() {
         .unwrap();
     let standby = open(&database).await;
     assert!(
-        matches!(standby.ping().await, Err(Error::Driver(_))),
+        matches!(
+            standby.ping().await,
+            Err(Error::Unwritable(sql::Unwritable::ReadOnly, _))
+        ),
         "a standby is not well"
     );
 }

@@ -19,6 +19,13 @@ pub const DOMAIN: &str = "hongbao";
 /// Metadata of an `ErrorInfo`: names and values a program may read.
 pub type Metadata<const N: usize> = [(&'static str, String); N];
 
+/// When a call that failed in passing is worth repeating: longer than a restart of a connection, shorter than a person
+/// waits. What a client is told; it should spread its repeats around it.
+pub const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// When a store that is full is worth another try: somebody has to make room first.
+const UNWRITABLE_RETRY_DELAY: Duration = Duration::from_secs(5);
+
 fn details<const N: usize>(reason: &str, metadata: Metadata<N>) -> ErrorDetails {
     let metadata: HashMap<String, String> = metadata.map(|(key, value)| (key.to_owned(), value)).into();
     ErrorDetails::with_error_info(reason, DOMAIN, metadata)
@@ -89,6 +96,15 @@ pub fn unavailable(what: &str, cause: impl Display, retry_delay: Duration) -> St
     let mut details = details("UNAVAILABLE", []);
     details.set_retry_info(Some(retry_delay));
     Status::with_error_details(Code::Unavailable, format!("{what} is not available just now"), details)
+}
+
+/// `UNAVAILABLE` with the reason why `what` can write nothing, such as `STORE_FULL`: a person has to see to it, so that the
+/// same request is worth repeating later and not at once. `words` are shown; the cause is logged, not sent.
+pub fn unwritable(reason: &str, what: &str, words: impl Display, cause: impl Display) -> Status {
+    tracing::warn!(%cause, what, reason, "unwritable");
+    let mut details = details(reason, []);
+    details.set_retry_info(Some(UNWRITABLE_RETRY_DELAY));
+    Status::with_error_details(Code::Unavailable, format!("{what} takes nothing: {words}"), details)
 }
 
 /// `DEADLINE_EXCEEDED`: the caller's time was up. Whether anything happened is not known; repeating with the same ids is

@@ -6,7 +6,7 @@ mod engine;
 pub use engine::Engine;
 pub use engines;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use runtime::{Channel, client::Endpoints, config::ServerConfig, telemetry::Format};
 use tempfile::TempDir;
@@ -52,7 +52,9 @@ pub fn server_config() -> ServerConfig {
         log: "warn".to_owned(),
         log_format: Format::Text,
         request_timeout: Duration::from_secs(10),
+        max_requests: const { NonZeroUsize::new(10_000).unwrap() },
         drain_timeout: Duration::from_secs(5),
+        metrics_listen: None,
     }
 }
 

@@ -1,102 +1,58 @@
-//! What a verification of the ledger found.
+//! Verification of the ledger: what its rows say held against each other, a slice at a time, as pure functions.
+//!
+//! | walk | through | holds |
+//! |---|---|---|
+//! | [`accounts`] | accounts and entries, in order of account and number | every balance against the entries below it |
+//! | [`transfers`] | transfers, in order of id | each against its two entries and against the chain |
+//! | [`seals`] | the chain, in order | each seal against the one before and the transfers under it |
+//!
+//! Every slice is one snapshot of the store. Between two, postings go on: entries and seals are only ever added behind what a
+//! walk has seen, and an account is judged in the slice that has its last entry. So nothing posted meanwhile is a difference.
 
-use std::fmt;
+pub mod accounts;
+mod finding;
+pub mod seals;
+pub mod transfers;
 
-use id::{AccountId, TransferId};
+pub use finding::{Difference, Finding, Subject};
+
 use money::Fen;
 
-/// Most differences named: enough to see a pattern, few enough for one answer.
+/// An answer ends when it has this many differences: enough to see a pattern.
 pub const MAX_DIFFERENCES: usize = 1_000;
 
-/// The result of a verification over one snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audit {
+/// What was found so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
     /// How many accounts were recomputed.
     pub account_count: i64,
     /// How many transfers were held against their entries.
     pub transfer_count: i64,
-    /// The sum of all balances; zero in a sound ledger (MONEY-1).
-    pub balance_sum: Fen,
-    /// At most [`MAX_DIFFERENCES`]; empty means the ledger is sound.
+    /// How many sealed transfers were held against the chain.
+    pub sealed_count: i64,
+    /// What the differences add to the sum of all balances. Over a whole verification, that is the sum of all balances: zero
+    /// in a sound ledger (MONEY-1).
+    pub balance_sum: i128,
+    /// Empty means that what was looked at is sound.
     pub differences: Vec<Difference>,
 }
 
-/// Something that does not add up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// What is wrong.
-    pub finding: Finding,
-    /// The account or transfer concerned.
-    pub subject: Subject,
-    /// How much too much (or, below zero, too little); zero where the amounts are right and something else is not.
-    pub excess: Fen,
-}
-
-/// Where a difference lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// All accounts together.
-    Ledger,
-    /// One account.
-    Account(AccountId),
-    /// One transfer.
-    Transfer(TransferId),
-}
-
-/// What is wrong, in the order in which it is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// All balances do not sum to zero (MONEY-1).
-    SumNotZero,
-    /// An account other than the external one is below zero (MONEY-2).
-    BelowZero,
-    /// The balance is not the sum of the account's entries.
-    Balance,
-    /// The account counts `counted` entries and has `found`, or they are not numbered 1 to `found`.
-    EntryCount {
-        /// What the account says.
-        counted: i64,
-        /// What is there.
-        found: i64,
-    },
-    /// The balance noted by entry `entry_no` is not the one before it plus its own change.
-    RunningBalance {
-        /// Which entry.
-        entry_no: i64,
-    },
-    /// Entries of an account that does not exist.
-    NoSuchAccount,
-    /// A transfer without exactly one entry for each of its two accounts, of its amount (MONEY-1).
-    Entries {
-        /// How many entries it has.
-        found: i64,
-    },
-    /// Entries of a transfer that does not exist.
-    NoSuchTransfer,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SumNotZero => f.write_str("all balances together are not zero"),
-            Self::BelowZero => f.write_str("the balance is below zero"),
-            Self::Balance => f.write_str("the balance is not the sum of the account's entries"),
-            Self::EntryCount { counted, found } if counted == found => {
-                write!(f, "the account's {found} entries are not numbered from 1 without a gap")
-            }
-            Self::EntryCount { counted, found } => {
-                write!(f, "the account counts {counted} entries and has {found}")
-            }
-            Self::RunningBalance { entry_no } => write!(
-                f,
-                "the balance noted by entry {entry_no} is not the one before it plus its own change"
-            ),
-            Self::NoSuchAccount => f.write_str("entries of an account that does not exist"),
-            Self::Entries { found: 2 } => {
-                f.write_str("the two entries are not a debit and a credit of its accounts and amount")
-            }
-            Self::Entries { found } => write!(f, "the transfer has {found} entries, not 2"),
-            Self::NoSuchTransfer => f.write_str("entries of a transfer that does not exist"),
-        }
+impl Report {
+    /// Notes what is wrong.
+    fn add(&mut self, finding: Finding, subject: Subject, excess: i128) {
+        self.differences.push(Difference {
+            finding,
+            subject,
+            excess: fen(excess),
+        });
     }
+}
+
+/// As fen, clamped to 64 bits, which no sum of a sound ledger exceeds.
+pub fn fen(sum: i128) -> Fen {
+    Fen::new(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX }))
+}
+
+fn count(items: usize) -> i64 {
+    i64::try_from(items).unwrap_or(i64::MAX)
 }

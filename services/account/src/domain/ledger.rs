@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use clock::Timestamp;
+use guard::Guard;
 use id::{AccountId, TransferId};
 use money::Fen;
 
@@ -34,6 +35,8 @@ pub enum Verdict {
     IdReused,
     /// The id was applied before with this payload. Nothing changed; as good as [`Verdict::Posted`].
     AlreadyPosted,
+    /// The reason does not go with these accounts. Asked after the id, so that a repeat of what was posted is told so.
+    WrongAccounts,
     /// The account to debit does not exist.
     DebitNotFound,
     /// The account to credit does not exist.
@@ -147,13 +150,19 @@ fn judge<'a>(item: &'a Item, books: &Books, now: Timestamp) -> Result<Movement<'
         return Err(Verdict::InvalidAmount);
     }
     let payload = transfer.payload();
-    if payload.debit == payload.credit {
+    if guard::stands(Guard::SameAccount) && payload.debit == payload.credit {
         return Err(Verdict::SameAccount);
     }
-    match books.posted.get(&transfer.id) {
-        Some(before) if *before != payload => return Err(Verdict::IdReused),
-        Some(_) => return Err(Verdict::AlreadyPosted),
-        None => {}
+    if let Some(before) = books.posted.get(&transfer.id) {
+        if guard::stands(Guard::TransferPayload) && *before != payload {
+            return Err(Verdict::IdReused);
+        }
+        if guard::stands(Guard::TransferOnce) {
+            return Err(Verdict::AlreadyPosted);
+        }
+    }
+    if guard::stands(Guard::SameAccount) && !transfer.fits_its_reason() {
+        return Err(Verdict::WrongAccounts);
     }
     let account = |id, reference: &AccountRef, opens: bool| {
         let known = books.accounts.get(&id).cloned();
@@ -168,7 +177,7 @@ fn judge<'a>(item: &'a Item, books: &Books, now: Timestamp) -> Result<Movement<'
     if credit.frozen {
         return Err(Verdict::CreditFrozen);
     }
-    if debit.balance < transfer.amount && !debit.reference.may_owe() {
+    if guard::stands(Guard::Funds) && debit.balance < transfer.amount && !debit.reference.may_owe() {
         return Err(Verdict::InsufficientFunds);
     }
     let given = transfer.amount;

@@ -23,8 +23,32 @@ pub enum Reason {
     Refund,
     /// Escrow → suspense: the wallet could not be credited.
     Suspense,
-    /// Escrow or suspense → wallet, by an operator's decision.
+    /// Escrow or suspense → wallet or the world outside, by an operator's decision.
     Repair,
+}
+
+impl Reason {
+    /// All reasons, in the order of their codes.
+    pub const ALL: [Self; 6] = [
+        Self::Deposit,
+        Self::Fund,
+        Self::Settle,
+        Self::Refund,
+        Self::Suspense,
+        Self::Repair,
+    ];
+
+    /// Its number in rows and in the chain of seals: none may ever change its meaning.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Deposit => 1,
+            Self::Fund => 2,
+            Self::Settle => 3,
+            Self::Refund => 4,
+            Self::Suspense => 5,
+            Self::Repair => 6,
+        }
+    }
 }
 
 /// One movement of money: one debit, one credit, one amount (MONEY-1).
@@ -45,6 +69,21 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// Whether money moves between these accounts for this reason: between their kinds, and into and out of the escrow of no
+    /// other packet.
+    pub fn fits_its_reason(&self) -> bool {
+        use AccountRef::{Escrow, External, Suspense, Wallet};
+        let of_packet = |escrow| self.packet == Some(escrow);
+        match (self.reason, &self.debit, &self.credit) {
+            (Reason::Deposit, External, Wallet(_)) | (Reason::Repair, Suspense(_), Wallet(_) | External) => true,
+            (Reason::Fund, Wallet(_), Escrow(packet))
+            | (Reason::Settle | Reason::Refund, Escrow(packet), Wallet(_))
+            | (Reason::Suspense, Escrow(packet), Suspense(_))
+            | (Reason::Repair, Escrow(packet), Wallet(_) | External) => of_packet(*packet),
+            _ => false,
+        }
+    }
+
     /// Everything but the id.
     pub fn payload(&self) -> Payload {
         Payload {
@@ -83,7 +122,6 @@ pub struct PostedTransfer {
 
 /// One side of a posted transfer as its account sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "`entry_no` is what it is called everywhere")]
 pub struct Entry {
     /// Number within the account, from 1, gapless.
     pub entry_no: i64,

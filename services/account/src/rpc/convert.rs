@@ -12,11 +12,12 @@ use tonic::Status;
 use crate::{
     domain::{
         account::{AccountRef, MAX_REASON},
+        chain::Hash,
         ledger::{Item, MAX_BATCH, Malformed},
         people::MAX_DISPLAY_NAME,
         transfer::{MAX_DEPOSIT_FEN, Reason, Transfer},
     },
-    ops::create_group::NewGroup,
+    ops::{create_group::NewGroup, verify_ledger::Position},
 };
 
 /// Most items of a list in one request, as the proto promises.
@@ -25,6 +26,12 @@ const MAX_ITEMS: usize = MAX_BATCH;
 const PAGES: Limits = Limits {
     default: 50,
     max: 1_000,
+};
+
+/// Sizes of a slice of a verification, as the proto promises.
+const SLICES: Limits = Limits {
+    default: 20_000,
+    max: 100_000,
 };
 
 /// A user and its display name.
@@ -102,6 +109,22 @@ pub fn freeze(user_id: &str, reason: &str) -> Result<UserId, Status> {
     violations.check(!reason.trim().is_empty(), "reason", "must say why, for the record");
     check_text(&mut violations, "reason", reason, MAX_REASON);
     violations.finish_with(user)
+}
+
+/// The number and the hash of a seal that was noted before.
+pub type KnownSeal = (i64, Hash);
+
+/// Which slice of a verification, how many rows of it, and the seal that was noted before.
+pub fn verify_ledger(request: &pb::VerifyLedgerRequest) -> Result<(Position, u64, Option<KnownSeal>), Status> {
+    let mut violations = Violations::default();
+    let page: Option<Page<Position>> = Page::parse(&mut violations, request.page_size, &request.page_token, SLICES);
+    let known = request.known_head.as_ref().map(|head| {
+        violations.check(head.seal_no >= 0, "known_head.seal_no", "must not be below zero");
+        let hash = Hash::try_from(head.hash.as_slice());
+        violations.check(hash.is_ok(), "known_head.hash", "must have 32 bytes");
+        (head.seal_no, hash.unwrap_or_default())
+    });
+    violations.finish_with(page.map(|page| (page.after.unwrap_or_default(), page.size as u64, known)))
 }
 
 /// A new group.

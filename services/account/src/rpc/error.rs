@@ -1,14 +1,11 @@
 //! The one place where errors of this service become statuses.
 
-use std::time::Duration;
-
 use id::UserId;
+use status::RETRY_DELAY;
 use tonic::Status;
 
 use crate::{domain::refusal::Refusal, ops::Error};
 
-/// When a caller should try again after the store failed: long enough for a restart of a database to be noticed.
-const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// Most unknown users named in one answer: statuses travel in headers, which are small.
 const MAX_NAMED: usize = 20;
 
@@ -52,6 +49,7 @@ pub fn refuse(fault: Error) -> Status {
 /// The status of a failure of the store.
 pub fn unanswered(fault: sql::Error) -> Status {
     match fault {
+        sql::Error::Unwritable(why, _) => status::unwritable(why.reason(), "the store of accounts", why, fault),
         sql::Error::Inconsistent(_) => status::internal(fault),
         sql::Error::Driver(_) | sql::Error::Contended(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_) => {
             status::unavailable("the store of accounts", fault, RETRY_DELAY)
@@ -79,6 +77,10 @@ mod tests {
         let secret = || DbErr::Custom("secret".to_owned());
         let table = [
             (sql::Error::Driver(secret()), Code::Unavailable),
+            (
+                sql::Error::Unwritable(sql::Unwritable::Full, secret()),
+                Code::Unavailable,
+            ),
             (sql::Error::Conflict(secret()), Code::Unavailable),
             (sql::Error::OutcomeUnknown(secret()), Code::Unavailable),
             (sql::Error::inconsistent("secret"), Code::Internal),

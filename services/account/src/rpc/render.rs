@@ -2,12 +2,15 @@
 
 use proto::account::v1::{self as pb, AccountKind, PostVerdict, TransferReason};
 
-use crate::domain::{
-    account::{Account, AccountRef},
-    audit::{Audit, Difference, Subject},
-    ledger::{Posting, Verdict},
-    people::{Group, User},
-    transfer::{Entry, PostedTransfer, Reason},
+use crate::{
+    domain::{
+        account::{Account, AccountRef},
+        audit::{Difference, Subject, fen},
+        ledger::{Posting, Verdict},
+        people::{Group, User},
+        transfer::{Entry, PostedTransfer, Reason},
+    },
+    ops::verify_ledger::Slice,
 };
 
 /// A user.
@@ -70,13 +73,22 @@ pub fn posted_transfer(posted: &PostedTransfer) -> pb::PostedTransfer {
     }
 }
 
-/// The result of a verification.
-pub fn audit(audit: &Audit) -> pb::VerifyLedgerResponse {
+/// A slice of a verification.
+pub fn verified(slice: &Slice) -> pb::VerifyLedgerResponse {
+    let report = &slice.report;
     pb::VerifyLedgerResponse {
-        account_count: audit.account_count,
-        transfer_count: audit.transfer_count,
-        balance_sum_fen: audit.balance_sum.get(),
-        differences: audit.differences.iter().map(difference).collect(),
+        account_count: report.account_count,
+        transfer_count: report.transfer_count,
+        balance_sum_fen: fen(report.balance_sum).get(),
+        differences: report.differences.iter().map(difference).collect(),
+        next_page_token: slice.next.as_ref().map(paging::token).unwrap_or_default(),
+        sealed_count: report.sealed_count,
+        head: Some(pb::ChainHead {
+            seal_no: slice.head.seal_no,
+            hash: slice.head.hash.to_vec(),
+            transfer_count: slice.head.transfer_count,
+        }),
+        progress_permille: i32::try_from(slice.progress_permille).unwrap_or(0),
     }
 }
 
@@ -92,17 +104,19 @@ pub fn group(group: Group) -> pb::Group {
 }
 
 fn difference(difference: &Difference) -> pb::LedgerDifference {
-    let (account_id, transfer_id) = match difference.subject {
-        Subject::Ledger => (String::new(), String::new()),
-        Subject::Account(id) => (id.to_string(), String::new()),
-        Subject::Transfer(id) => (String::new(), id.to_string()),
-    };
-    pb::LedgerDifference {
+    let mut found = pb::LedgerDifference {
         description: difference.finding.to_string(),
-        account_id,
-        transfer_id,
         difference_fen: difference.excess.get(),
+        kind: difference.finding.name().to_owned(),
+        ..pb::LedgerDifference::default()
+    };
+    match difference.subject {
+        Subject::Account(id) => found.account_id = id.to_string(),
+        Subject::Transfer(id) => found.transfer_id = id.to_string(),
+        Subject::Sealed(id, seal_no) => (found.transfer_id, found.seal_no) = (id.to_string(), seal_no),
+        Subject::Seal(seal_no) => found.seal_no = seal_no,
     }
+    found
 }
 
 fn reference(reference: &AccountRef) -> pb::AccountRef {
@@ -137,6 +151,7 @@ fn verdict(verdict: Verdict) -> PostVerdict {
         Verdict::SameAccount => PostVerdict::SameAccount,
         Verdict::IdReused => PostVerdict::IdReused,
         Verdict::AlreadyPosted => PostVerdict::AlreadyPosted,
+        Verdict::WrongAccounts => PostVerdict::WrongAccounts,
         Verdict::DebitNotFound => PostVerdict::DebitNotFound,
         Verdict::CreditNotFound => PostVerdict::CreditNotFound,
         Verdict::DebitFrozen => PostVerdict::DebitFrozen,

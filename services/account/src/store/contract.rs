@@ -1,27 +1,41 @@
-//! What every store must do, whatever the engine: `contract` takes a fresh store.
+//! What every store must do, whatever the engine: `contract` takes a fresh store. In memory there is no SQL to break by
+//! hand (`broken`) and no connection to cut while it waits for a lock.
 
 mod broken;
+mod chain;
 mod commits;
 mod crowd;
 mod engine;
+mod twins;
 
 use std::sync::Arc;
 
 use clock::{Timestamp, from_micros};
+use disk::{Disk, Fate, Told};
 use futures::future::join_all;
 use id::{GroupId, PacketId, TransferId, UserId};
 use money::Fen;
 use paging::Page;
-use sea_orm::{ConnectionTrait, Statement};
 use testkit::Engine;
 
-use self::engine::Home;
-use super::{Accounts, Groups, Ledger};
-use crate::domain::{
-    account::AccountRef,
-    ledger::{Item, MAX_BATCH, Verdict},
-    people::Group,
-    transfer::{Reason, Transfer},
+use self::{
+    commits::{Lost, REASONS_FOUND},
+    engine::Home,
+};
+use super::{
+    Accounts, Audit, Chain, Groups, Ledger,
+    memory::{MemoryStore, Tables},
+};
+use crate::{
+    domain::{
+        account::AccountRef,
+        audit::Report,
+        chain::Hash,
+        ledger::{Item, MAX_BATCH, Verdict},
+        people::Group,
+        transfer::{Reason, Transfer},
+    },
+    ops::verify_ledger::{Position, verify_ledger},
 };
 
 fn at(micros: i64) -> Timestamp {
@@ -77,6 +91,27 @@ async fn verdicts(store: &impl Ledger, transfers: impl IntoIterator<Item = Trans
     let items: Vec<Item> = transfers.into_iter().map(Ok).collect();
     let postings = store.post(&items, at(10)).await.unwrap();
     postings.iter().map(|posting| posting.verdict).collect()
+}
+
+/// A whole verification in slices of `rows`.
+async fn verified_in(store: &(impl Audit + Chain), rows: u64, known: Option<(i64, Hash)>) -> Report {
+    let mut report = Report::default();
+    let mut next = Some(Position::default());
+    while let Some(from) = next {
+        let slice = verify_ledger(store, store, from, rows, known).await.unwrap();
+        report.account_count += slice.report.account_count;
+        report.transfer_count += slice.report.transfer_count;
+        report.sealed_count += slice.report.sealed_count;
+        report.balance_sum += slice.report.balance_sum;
+        report.differences.extend(slice.report.differences);
+        next = slice.next;
+    }
+    report
+}
+
+/// A whole verification.
+async fn verified(store: &(impl Audit + Chain)) -> Report {
+    verified_in(store, 100_000, None).await
 }
 
 async fn open(store: &impl Accounts, names: &[&str]) {
@@ -170,7 +205,7 @@ async fn postings(store: &(impl Accounts + Ledger)) {
 }
 
 /// The largest batch, each item between accounts of its own.
-async fn largest_batch(store: &(impl Accounts + Ledger)) {
+async fn largest_batch(store: &(impl Accounts + Ledger + Audit + Chain)) {
     open(store, &["rich"]).await;
     let count = i64::try_from(MAX_BATCH).unwrap();
     assert_eq!(verdicts(store, [deposit("rich", "r", count)]).await, [Verdict::Posted]);
@@ -180,7 +215,7 @@ async fn largest_batch(store: &(impl Accounts + Ledger)) {
     let ids: Vec<TransferId> = transfers.iter().map(|transfer| transfer.id).collect();
     assert_eq!(verdicts(store, transfers).await, vec![Verdict::Posted; MAX_BATCH]);
     assert_eq!(store.transfers(&ids).await.unwrap().len(), MAX_BATCH);
-    assert!(store.verify().await.unwrap().differences.is_empty());
+    assert_eq!(verified(store).await.differences, []);
 }
 
 /// Groups: created once, members in order, nothing twice.
@@ -263,7 +298,7 @@ async fn names(store: &(impl Accounts + Groups)) {
 }
 
 /// A post whose caller went away at any moment happened as a whole or not at all, and blocks nobody.
-async fn dropped_posts(store: &Arc<impl Accounts + Ledger + 'static>) {
+async fn dropped_posts(store: &Arc<impl Accounts + Ledger + Audit + Chain + 'static>) {
     open(store.as_ref(), &["d1"]).await;
     let tasks: Vec<_> = (0..40_u64)
         .map(|n| {
@@ -288,35 +323,44 @@ async fn dropped_posts(store: &Arc<impl Accounts + Ledger + 'static>) {
         "{repeated:?}"
     );
     assert_eq!(store.accounts(&[wallet("d1")]).await.unwrap()[0].balance.get(), 40);
-    assert!(store.verify().await.unwrap().differences.is_empty());
+    assert_eq!(verified(store.as_ref()).await.differences, []);
 }
 
-async fn contract(store: Arc<impl Accounts + Ledger + Groups + 'static>) {
+async fn contract(store: &Arc<impl Accounts + Ledger + Audit + Chain + Groups + 'static>) {
+    chain::grows(store.as_ref()).await;
     people(store.as_ref()).await;
     postings(store.as_ref()).await;
     largest_batch(store.as_ref()).await;
     groups(store.as_ref()).await;
-    dropped_posts(&store).await;
+    dropped_posts(store).await;
 }
+
+/// Why wallets were frozen and unfrozen by [`contract`]: only what changed something is recorded.
+const REASONS: [&str; 3] = ["why", "fine", "why"];
 
 /// Everything on one engine, which is started once.
 async fn everything(engine: Engine) {
     let engine = Home(engine);
     let (database, store) = engine.store("contract").await;
-    contract(store).await;
-    let acts = "SELECT reason FROM account_acts ORDER BY act_id";
-    let acts = Statement::from_string(database.read().get_database_backend(), acts);
-    let acts = database.read().query_all_raw(acts).await.unwrap();
-    let reasons: Vec<String> = acts.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
-    assert_eq!(
-        reasons,
-        ["why", "fine", "why"],
-        "only what changed something is recorded"
-    );
+    contract(&store).await;
+    assert_eq!(engine::reasons(&database).await, REASONS);
     broken::is_refused(&engine).await;
     broken::is_found(&engine).await;
-    crowd::of_two_instances(&engine).await;
-    commits::lost_answers_are_found(&engine).await;
+    chain::every_change_is_found(&engine).await;
+    chain::what_was_before_it_is_sealed_too(&engine).await;
+    if let Some([(_, first), (_, second)]) = engine.pair("crowd").await {
+        crowd::of_two_instances(&[first.clone(), second.clone()]).await;
+        chain::of_two_instances([first, second]).await;
+    }
+    if let Some((straight, store, proxy)) = engine.proxied("lost").await {
+        let lose = |lost| match lost {
+            Lost::OnItsWayBack => proxy.swallow_commit(),
+            Lost::OnItsWayThere => proxy.lose_commit(),
+        };
+        let count = commits::lost_answers_are_found(store.as_ref(), lose).await;
+        assert_eq!(proxy.commits_lost(), count);
+        assert_eq!(engine::reasons(&straight).await, REASONS_FOUND);
+    }
     commits::a_cut_before_the_commit_changes_nothing(&engine).await;
 }
 
@@ -333,4 +377,37 @@ async fn postgres_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_keeps_the_contract() {
     everything(Engine::mariadb().await).await;
+}
+
+/// A store over `disk`, under a weather that is fair until it is told otherwise.
+fn memory(disk: &Disk<Tables>) -> (Arc<MemoryStore>, Arc<Told>) {
+    let weather = Arc::new(Told::default());
+    (Arc::new(MemoryStore::new(disk.link(weather.clone()))), weather)
+}
+
+fn reasons(disk: &Disk<Tables>) -> Vec<String> {
+    let acts = disk.read(Tables::snapshot).acts;
+    acts.into_iter().map(|act| act.reason).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_keeps_the_contract() {
+    let disk = Disk::default();
+    contract(&memory(&disk).0).await;
+    assert_eq!(reasons(&disk), REASONS);
+
+    let disk = Disk::default();
+    crowd::of_two_instances(&[memory(&disk).0, memory(&disk).0]).await;
+
+    let disk = Disk::default();
+    let (store, weather) = memory(&disk);
+    let lose = |lost| {
+        weather.next_write(match lost {
+            Lost::OnItsWayBack => Fate::AnswerLost,
+            Lost::OnItsWayThere => Fate::CommitLost,
+        });
+    };
+    commits::lost_answers_are_found(store.as_ref(), lose).await;
+    assert!(weather.is_over());
+    assert_eq!(reasons(&disk), REASONS_FOUND);
 }

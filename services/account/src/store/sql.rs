@@ -4,9 +4,10 @@
 //!
 //! | method | statements |
 //! |---|---|
-//! | `post` | 2 selects (accounts by id with row locks, then transfers by id), 2 inserts, 1 insert of opened accounts, 1 upsert of changed ones, commit |
+//! | `post` | 2 selects (accounts by id with row locks, then transfers by id), 2 inserts, 1 insert of opened accounts, 1 upsert of changed ones, 1 insert of one row for the chain, commit |
+//! | `seal` | 3 selects (one with a row lock), 2 inserts, 1 update, 1 delete, commit: for up to 1,000 transfers |
 //! | `open` | 2 upserts, 2 selects, commit |
-//! | `verify` | 8 selects over one snapshot, each one pass over its tables |
+//! | a slice of a verification | 2 to 9 selects over one snapshot, each of a stretch of an index |
 //! | everything else | 1 to 3 |
 //!
 //! On servers, transactions are READ COMMITTED and decide only on rows that they hold locked; every one that writes is named
@@ -14,6 +15,7 @@
 
 mod accounts;
 mod audit;
+mod chain;
 mod entity;
 mod groups;
 mod ledger;

@@ -203,15 +203,17 @@ async fn a_frozen_wallet_takes_no_part_in_transfers() {
     }
     assert_eq!(
         mesh.post(vec![
-            transfer(1, wallet("amy"), wallet("bo"), 1),
-            transfer(2, wallet("bo"), wallet("amy"), 1),
-            transfer(3, wallet("bo"), reference(AccountKind::Suspense, "amy"), 1),
+            transfer(1, wallet("amy"), escrow(PACKET), 1),
+            transfer(2, wallet("bo"), escrow(PACKET), 1),
+            transfer(3, escrow(PACKET), wallet("amy"), 1),
+            transfer(4, escrow(PACKET), reference(AccountKind::Suspense, "amy"), 1),
         ])
         .await,
         [
             (PostVerdict::DebitFrozen, 100),
-            (PostVerdict::CreditFrozen, 100),
             (PostVerdict::Posted, 99),
+            (PostVerdict::CreditFrozen, 1),
+            (PostVerdict::Posted, 0),
         ]
     );
     assert_eq!(

@@ -21,13 +21,15 @@ fn batch(task: u128, batch: u128) -> Vec<Transfer> {
             let id = 1 + item + ITEMS * (batch + BATCHES * if shared { TASKS } else { task });
             let mixed = id.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835) >> 64;
             let amount = i64::try_from(mixed % 120).unwrap() + 1;
-            let side = |n: u128| match n % (USERS + 2) {
-                0 => escrow(PACKET),
-                1 => reference(AccountKind::Suspense, "u1"),
-                n => wallet(&format!("u{}", n - 2)),
+            let wallet = wallet(&format!("u{}", (mixed >> 20) % USERS));
+            let suspense = || reference(AccountKind::Suspense, "u1");
+            let (debit, credit) = match (mixed >> 8) % 8 {
+                0..=2 => (wallet, escrow(PACKET)),
+                3..=5 => (escrow(PACKET), wallet),
+                6 => (escrow(PACKET), suspense()),
+                _ => (suspense(), wallet),
             };
-            let debit = mixed >> 8;
-            transfer(id, side(debit), side(debit + 1 + (mixed >> 20) % (USERS + 1)), amount)
+            transfer(id, debit, credit, amount)
         })
         .collect()
 }

@@ -54,8 +54,11 @@ async fn a_deposit_happens_once_per_request() {
 /// An item, its verdict, and the balance that comes with it.
 type Row = (Transfer, V, i64);
 
+/// Another packet than that of most tests.
+const OTHER_PACKET: &str = "0192d3c4-5b6a-7c8d-9e0f-112233445577";
+
 fn good() -> Transfer {
-    transfer(1, wallet("amy"), wallet("bo"), 10)
+    transfer(1, wallet("amy"), escrow(PACKET), 10)
 }
 
 /// What cannot be read as a transfer. The first row of each verdict would earn the next one too.
@@ -142,18 +145,35 @@ fn readable() -> Vec<Row> {
             90,
         ),
         (good(), V::AlreadyPosted, 90),
-        (transfer(3, escrow(PACKET), wallet("bo"), 1), V::DebitNotFound, 0),
-        (transfer(3, wallet("amy"), wallet("nobody"), 1), V::CreditNotFound, 90),
-        (transfer(3, wallet("ice"), wallet("bo"), 1), V::DebitFrozen, 0),
-        (transfer(3, wallet("amy"), wallet("ice"), 1), V::CreditFrozen, 90),
-        (transfer(3, wallet("amy"), wallet("bo"), 91), V::InsufficientFunds, 90),
+        (transfer(3, wallet("amy"), wallet("bo"), 1), V::WrongAccounts, 90),
+        (
+            Transfer {
+                reason: TransferReason::Settle.into(),
+                ..transfer(3, wallet("amy"), escrow(PACKET), 1)
+            },
+            V::WrongAccounts,
+            90,
+        ),
+        (
+            Transfer {
+                packet_id: OTHER_PACKET.to_owned(),
+                ..transfer(3, wallet("amy"), escrow(PACKET), 1)
+            },
+            V::WrongAccounts,
+            90,
+        ),
+        (transfer(3, escrow(OTHER_PACKET), wallet("bo"), 1), V::DebitNotFound, 0),
+        (transfer(3, escrow(PACKET), wallet("nobody"), 1), V::CreditNotFound, 10),
+        (transfer(3, wallet("ice"), escrow(PACKET), 1), V::DebitFrozen, 0),
+        (transfer(3, escrow(PACKET), wallet("ice"), 1), V::CreditFrozen, 10),
+        (transfer(3, wallet("amy"), escrow(PACKET), 91), V::InsufficientFunds, 90),
         (
             transfer(3, external(), wallet("amy"), i64::MAX),
             V::BalanceOverflow,
             -100,
         ),
         (transfer(3, wallet("amy"), escrow(PACKET), 90), V::Posted, 0),
-        (transfer(4, escrow(PACKET), wallet("bo"), 90), V::Posted, 0),
+        (transfer(4, escrow(PACKET), wallet("bo"), 100), V::Posted, 0),
     ]
 }
 
@@ -202,19 +222,19 @@ async fn posted_transfers_read_back() {
     mesh.open(&["amy", "bo"]).await;
     mesh.deposit("amy", "r", 10).await.unwrap();
     let (first, second) = (
-        transfer(1, wallet("amy"), wallet("bo"), 4),
-        transfer(2, wallet("bo"), reference(AccountKind::Suspense, "zoe"), 3),
+        transfer(1, wallet("amy"), escrow(PACKET), 4),
+        transfer(2, escrow(PACKET), reference(AccountKind::Suspense, "zoe"), 3),
     );
     mesh.post(vec![
         first.clone(),
         second.clone(),
-        transfer(3, wallet("amy"), wallet("bo"), 400),
+        transfer(3, wallet("amy"), escrow(PACKET), 400),
     ])
     .await;
     let ids = |ids: &[&str]| BatchGetTransfersRequest {
         transfer_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
     };
-    let refused = transfer(3, wallet("amy"), wallet("bo"), 400).transfer_id;
+    let refused = transfer(3, wallet("amy"), escrow(PACKET), 400).transfer_id;
     let asked = ids(&[&second.transfer_id, &refused, &first.transfer_id]);
     let found = mesh
         .accounts
@@ -284,7 +304,7 @@ async fn entries_are_listed_newest_first_page_by_page() {
             seen[0].packet_id.as_str(),
             seen[0].counterparty.clone()
         ),
-        (TransferReason::Settle, PACKET, Some(escrow(PACKET)))
+        (TransferReason::Fund, PACKET, Some(escrow(PACKET)))
     );
     assert_eq!(
         (

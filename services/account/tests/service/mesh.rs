@@ -126,7 +126,11 @@ impl Mesh {
 
     /// Verifies the ledger; panics if anything does not add up.
     pub async fn verify(&self) {
-        let response = self.accounts.clone().verify_ledger(VerifyLedgerRequest {}).await;
+        let response = self
+            .accounts
+            .clone()
+            .verify_ledger(VerifyLedgerRequest::default())
+            .await;
         let audit = response.unwrap().into_inner();
         assert_eq!(audit.balance_sum_fen, 0);
         assert_eq!(audit.differences, []);
@@ -139,6 +143,8 @@ fn config(home: &Home, redis: Option<RedisConfig>) -> Config {
         database_url: home.url(),
         pool: sql::Pool::default(),
         redis,
+        // A seal's commit must not be the one that a test loses.
+        seal_interval: None,
     }
 }
 
@@ -157,15 +163,30 @@ pub fn escrow(packet: &str) -> AccountRef {
     reference(AccountKind::Escrow, packet)
 }
 
-/// A transfer with a made-up id that belongs to [`PACKET`].
+/// A transfer with a made-up id for the reason that goes with its accounts, if there is one. It belongs to the packet of its
+/// escrow, or to [`PACKET`].
 pub fn transfer(id: u128, debit: AccountRef, credit: AccountRef, amount_fen: i64) -> Transfer {
+    use AccountKind::{Escrow, External, Suspense, Wallet};
+    let reason = match (debit.kind(), credit.kind()) {
+        (External, Wallet) => TransferReason::Deposit,
+        (Wallet, Escrow) => TransferReason::Fund,
+        (Escrow, Suspense) => TransferReason::Suspense,
+        (Suspense, Wallet) => TransferReason::Repair,
+        _ => TransferReason::Settle,
+    };
+    let escrow = [&debit, &credit].into_iter().find(|side| side.kind() == Escrow);
+    let packet = escrow.map_or(PACKET, |escrow| &escrow.owner).to_owned();
     Transfer {
         transfer_id: uuid::Uuid::from_u128(id).to_string(),
+        packet_id: if reason == TransferReason::Deposit {
+            String::new()
+        } else {
+            packet
+        },
         debit: Some(debit),
         credit: Some(credit),
         amount_fen,
-        reason: TransferReason::Settle.into(),
-        packet_id: PACKET.to_owned(),
+        reason: reason.into(),
     }
 }
 

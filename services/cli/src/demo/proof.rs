@@ -11,13 +11,9 @@ use super::{
 };
 use crate::{
     client::Client,
-    command::{
-        operation::{reconcile, transfers},
-        packet::get,
-        verify::Verify,
-    },
+    command::{books::reconcile, operation::transfers, packet::get, verify::Verify},
     failure::Failure,
-    show::{line, operation::Reconciled, rows},
+    show::{books::Reconciled, line, rows},
 };
 
 /// Waits until every claim of a packet is posted, and tells how long after the last claim that was.

@@ -2,9 +2,9 @@
 
 use std::{fmt, net::SocketAddr, path::Path, str::FromStr};
 
-use engines::{Fault, MariaDb, Options, Postgres, Process, Redis, RedisCluster};
+use engines::{Fault, MariaDb, Options, Postgres, Process, Proxy, Redis, RedisCluster};
 
-use super::Layout;
+use super::{Death, Layout};
 use crate::up::data::DataDir;
 
 /// Masters of a Redis Cluster, the fewest that can agree on the loss of one …
@@ -188,6 +188,46 @@ impl Engine {
         }
     }
 
+    /// The quickest stop that it has, without tidying up: `immediate` of `PostgreSQL`, SIGKILL of the others.
+    pub async fn stop_immediately(&mut self) {
+        match self {
+            Self::Postgres(server) => server.stop_immediately().await,
+            Self::MariaDb(_) | Self::Redis(_) | Self::RedisCluster(_) => self.kill().await,
+        }
+    }
+
+    /// Forgets everything that a cache holds; nothing where money is kept.
+    pub async fn flush(&self) -> Result<(), Fault> {
+        match self {
+            Self::Postgres(_) | Self::MariaDb(_) => {}
+            Self::Redis(server) => {
+                server.command(&["FLUSHALL"]).await?;
+            }
+            Self::RedisCluster(cluster) => {
+                for node in cluster.nodes() {
+                    // A replica refuses, and follows its master.
+                    node.command(&["FLUSHALL"]).await.ok();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A line to it that fails on demand; none to a cluster, whose nodes tell clients their own addresses.
+    pub(super) async fn line(&self) -> Option<Result<Proxy, Fault>> {
+        Some(match self {
+            Self::Postgres(server) => server.proxy().await,
+            Self::MariaDb(server) => server.proxy().await,
+            Self::Redis(server) => server.proxy().await,
+            Self::RedisCluster(_) => return None,
+        })
+    }
+
+    /// Whether it keeps money, and so commits.
+    pub fn is_sql(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::MariaDb(_))
+    }
+
     async fn stop(&mut self) {
         match self {
             Self::Postgres(server) => server.stop().await,
@@ -281,7 +321,7 @@ impl Engines {
     }
 
     /// How one of them died, told once for each.
-    pub(super) fn death(&mut self) -> Option<String> {
+    pub(super) fn death(&mut self) -> Option<Death> {
         let mourned = &mut self.mourned;
         let mut rest = self
             .running
@@ -289,7 +329,18 @@ impl Engines {
             .filter(|engine| !mourned.contains(&engine.name()));
         let (name, fault) = rest.find_map(|engine| Some((engine.name(), engine.expect_running().err()?)))?;
         mourned.push(name);
-        Some(fault.to_string())
+        Some(Death {
+            name: name.to_owned(),
+            told: fault.to_string(),
+        })
+    }
+
+    /// Whether the end of one of them is told from now on.
+    pub(super) fn wonder_at(&mut self, name: &'static str, told: bool) {
+        self.mourned.retain(|mourned| *mourned != name);
+        if !told {
+            self.mourned.push(name);
+        }
     }
 
     /// Each of them.

@@ -9,6 +9,7 @@ use super::{
     Layout,
     engine::{Engine, Engines},
     member::{Member, Programs, Recipe, SERVICES},
+    network::Network,
 };
 use crate::up::data::DataDir;
 
@@ -21,11 +22,21 @@ const KEEPERS: [&str; 4] = ["account", "packet", "grab", "transfer"];
 #[derive(Debug)]
 pub struct Mesh {
     // Dropped in this order: who uses the others first.
-    members: Vec<Member>,
-    engines: Engines,
-    programs: Programs,
+    pub(super) members: Vec<Member>,
+    pub(super) engines: Engines,
+    pub(super) programs: Programs,
+    network: Network,
     layout: Layout,
     data: DataDir,
+}
+
+/// The end of a process that should run.
+#[derive(Clone, Debug)]
+pub struct Death {
+    /// What died, such as `grab-2`.
+    pub name: String,
+    /// How, for people.
+    pub told: String,
 }
 
 impl Mesh {
@@ -38,7 +49,8 @@ impl Mesh {
         fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
         let engines = Engines::start(layout, &data).await?;
 
-        let recipes = recipes(layout, &engines, &data, &logs).await?;
+        let mut network = Network::default();
+        let recipes = recipes(layout, &engines, &mut network, &data, &logs).await?;
         let keepers = KEEPERS.map(|keeper| recipes.iter().find(|recipe| recipe.service == keeper));
         try_join_all(keepers.iter().flatten().map(|recipe| recipe.migrate(&programs))).await?;
         let members: Vec<_> = recipes
@@ -49,6 +61,7 @@ impl Mesh {
             members,
             engines,
             programs,
+            network,
             layout: layout.clone(),
             data,
         };
@@ -86,8 +99,13 @@ impl Mesh {
         &self.engines
     }
 
+    /// The lines between instances and engines; none unless the layout asks for them.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// Waits until a process that should run has died, and tells which and how, once each.
-    pub async fn death(&mut self) -> String {
+    pub async fn death(&mut self) -> Death {
         loop {
             let members = self.members.iter_mut().find_map(Member::death);
             if let Some(death) = members.or_else(|| self.engines.death()) {
@@ -123,7 +141,7 @@ impl Mesh {
         }
     }
 
-    fn engine(&mut self, name: &str) -> anyhow::Result<&mut Engine> {
+    pub(super) fn engine(&mut self, name: &str) -> anyhow::Result<&mut Engine> {
         let mut engines = self.engines.iter_mut();
         let found = engines.find(|engine| engine.name() == name);
         found.with_context(|| format!("nothing in the mesh is called {name}"))
@@ -149,7 +167,13 @@ impl Mesh {
 }
 
 /// How every instance is started, the gateway first.
-async fn recipes(layout: &Layout, engines: &Engines, data: &DataDir, logs: &Path) -> anyhow::Result<Vec<Recipe>> {
+async fn recipes(
+    layout: &Layout,
+    engines: &Engines,
+    network: &mut Network,
+    data: &DataDir,
+    logs: &Path,
+) -> anyhow::Result<Vec<Recipe>> {
     let mut places: Vec<(&'static str, String, SocketAddr)> = Vec::new();
     for service in SERVICES {
         let instances = layout.engines.instances(service);
@@ -179,6 +203,7 @@ async fn recipes(layout: &Layout, engines: &Engines, data: &DataDir, logs: &Path
     for (service, name, address) in &places {
         let mut settings: Vec<(String, String)> = [
             ("listen", address.to_string()),
+            ("metrics_listen", layout.metrics_address()?.to_string()),
             ("log", layout.log.clone()),
             ("log_format", "text".to_owned()),
         ]
@@ -195,10 +220,12 @@ async fn recipes(layout: &Layout, engines: &Engines, data: &DataDir, logs: &Path
             } else {
                 1
             };
-            set("database_url", engines.databases(service, shards, data.path()).await?);
+            let urls = engines.databases(service, shards, data.path()).await?;
+            set("database_url", network.route(layout, engines, name, urls).await?);
         }
         if CACHERS.contains(service) {
-            set("redis_url", engines.redis_url().to_owned());
+            let url = engines.redis_url().to_owned();
+            set("redis_url", network.route(layout, engines, name, url).await?);
         }
         match *service {
             "grab" => set("voucher_keys_file", keys.display().to_string()),

@@ -39,6 +39,9 @@ pub struct Layout {
     /// Directory of the services' programs; without it the one where this program is
     #[arg(long, value_name = "DIR")]
     pub programs: Option<PathBuf>,
+    /// Whether every instance has lines of its own to the engines, which fail on demand.
+    #[arg(skip)]
+    pub lines: bool,
 }
 
 impl Layout {
@@ -55,6 +58,7 @@ impl Layout {
             settings: Vec::new(),
             log: "warn".to_owned(),
             programs: None,
+            lines: false,
         }
     }
 
@@ -72,6 +76,12 @@ impl Layout {
     /// Where the `n`-th instance after the gateway listens.
     pub(super) fn address(&self, n: u16) -> anyhow::Result<SocketAddr> {
         address(self.service_port.checked_add(n).filter(|_| self.service_port != 0))
+    }
+
+    /// Where an instance serves its metrics: a free port.
+    #[expect(clippy::unused_self, reason = "where everything listens is asked of the layout")]
+    pub(super) fn metrics_address(&self) -> anyhow::Result<SocketAddr> {
+        address(None)
     }
 
     /// Where the gateway listens.

@@ -10,8 +10,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use engines::{End, Process};
-use runtime::{client::Endpoints, config::ENV_PREFIX};
+use runtime::{Channel, client::Endpoints, config::ENV_PREFIX};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+use super::Death;
 
 /// The services, in the order in which they stop.
 pub const SERVICES: [&str; 5] = ["gateway", "packet", "transfer", "grab", "account"];
@@ -144,12 +146,10 @@ impl Member {
     /// Waits until it says that it serves. A fault if it ends before, or takes too long.
     pub async fn serves(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
-        let endpoint = Endpoints::parse(&format!("http://{}", self.recipe.address)).context("an address")?;
-        let mut health = HealthClient::new(runtime::client::channel(&endpoint));
+        let health = Health::of(self.recipe.address)?;
         loop {
             self.process.expect_running()?;
-            let answer = health.check(HealthCheckRequest::default()).await;
-            if answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving) {
+            if health.is_good().await {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -164,18 +164,42 @@ impl Member {
     }
 
     /// How it died, told once.
-    pub(super) fn death(&mut self) -> Option<String> {
+    pub(super) fn death(&mut self) -> Option<Death> {
         if self.mourned {
             return None;
         }
         let how = self.process.ended()?;
         self.mourned = true;
         let Recipe { name, log, .. } = &self.recipe;
-        Some(format!(
-            "{name} (pid {}) died: {how}; its log is {}",
-            self.process.id(),
-            log.display()
-        ))
+        Some(Death {
+            name: name.clone(),
+            told: format!(
+                "{name} (pid {}) died: {how}; its log is {}",
+                self.process.id(),
+                log.display()
+            ),
+        })
+    }
+
+    /// SIGTERM, without waiting for the end; nobody wonders at it.
+    pub(super) fn terminate(&mut self) {
+        self.mourned = true;
+        self.process.terminate();
+    }
+
+    /// Waits for the end that [`Member::terminate`] asked for: whether it came in time and with exit code 0. If it did not come,
+    /// SIGKILL.
+    pub(super) async fn is_drained(&mut self) -> bool {
+        if let Some(how) = self.process.wait(STOP_TIMEOUT).await {
+            return how.success();
+        }
+        self.process.kill().await;
+        false
+    }
+
+    /// Its process, to stop it for a while.
+    pub(super) fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     /// SIGTERM, then SIGKILL when its time is up; `true` if that was not needed.
@@ -193,6 +217,29 @@ impl Member {
     pub fn restart(&mut self, programs: &Programs) -> anyhow::Result<()> {
         *self = Self::start(self.recipe.clone(), programs)?;
         Ok(())
+    }
+}
+
+/// Asks whether an instance serves.
+pub(super) struct Health(HealthClient<Channel>);
+
+impl Health {
+    /// Of the instance at `address`.
+    pub(super) fn of(address: SocketAddr) -> anyhow::Result<Self> {
+        let endpoint = Endpoints::parse(&format!("http://{address}")).context("an address")?;
+        Ok(Self(HealthClient::new(runtime::client::channel(&endpoint))))
+    }
+
+    async fn is_good(&self) -> bool {
+        let answer = self.0.clone().check(HealthCheckRequest::default()).await;
+        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+    }
+
+    /// Resolves when it serves, however often it dies before.
+    pub(super) async fn good(self) {
+        while !self.is_good().await {
+            tokio::time::sleep(START_PAUSE).await;
+        }
     }
 }
 

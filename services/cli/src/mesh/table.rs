@@ -16,6 +16,8 @@ pub struct Row {
     pub pid: u32,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its metrics are read; empty for an engine.
+    pub metrics: String,
     /// URL of an engine, or of the databases of a service, without passwords; empty where it has none.
     pub engine: String,
 }
@@ -43,6 +45,7 @@ impl Ready {
                 },
                 pid: process.id(),
                 address,
+                metrics: String::new(),
                 engine: format!("{}://{address}", engine.scheme()),
             };
             processes.into_iter().enumerate().map(row).collect::<Vec<_>>()
@@ -53,6 +56,10 @@ impl Ready {
                 name: recipe.name.clone(),
                 pid: member.process().id(),
                 address: recipe.address,
+                metrics: recipe
+                    .setting("metrics_listen")
+                    .map(|address| format!("http://{address}/metrics"))
+                    .unwrap_or_default(),
                 engine: without_passwords(recipe.setting("database_url").unwrap_or_default()),
             }
         });
@@ -67,11 +74,11 @@ impl Ready {
 pub fn greeting(mesh: &Mesh, demo_users: bool) -> String {
     let found = Ready::of(mesh);
     let table = rows(
-        ["what", "#pid", "address", "engine"],
-        found
-            .processes
-            .into_iter()
-            .map(|row| [row.name, row.pid.to_string(), row.address.to_string(), row.engine]),
+        ["what", "#pid", "address", "engine", "metrics"],
+        found.processes.into_iter().map(|row| {
+            let (pid, address) = (row.pid.to_string(), row.address.to_string());
+            [row.name, pid, address, row.engine, row.metrics]
+        }),
         "nothing runs",
     );
     let data = mesh.data_dir().display();

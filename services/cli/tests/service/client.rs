@@ -288,15 +288,33 @@ async fn what_cannot_be_settled_is_repaired_by_decision() {
     assert!(world.text("", "repair list").contains(case));
     assert!(world.text("", "reconcile").contains("open repair cases 1"));
 
-    let retried = world.json("olga", &format!("repair retry {case} --reason try"));
-    assert_eq!(retried["state"], "OPEN", "bob is still frozen");
-    let resolved = world.json("olga", &format!("repair resolve {case} --reason gone --to-user dave"));
-    assert_eq!(resolved["state"], "RESOLVED");
+    assert_eq!(open["cases"][0]["kind"], "UNDELIVERED");
+    let retry = format!("repair retry {case} --reason try --request-id first");
+    for _ in 0..2 {
+        let retried = world.json("olga", &retry);
+        assert_eq!(retried["case"]["state"], "OPEN", "bob is still frozen");
+        assert_eq!(retried["outcome"]["result"], "REFUSED");
+        assert_eq!(retried["outcome"]["verdict"], "CREDIT_FROZEN");
+    }
+    let other = format!("repair return {case} --reason try --request-id first");
+    assert!(world.refused("olga", &other, 1).contains("REQUEST_ID_REUSED"));
+    let resolved = world.json("olga", &format!("repair redirect {case} dave --reason gone"));
+    assert_eq!(resolved["outcome"]["result"], "DONE");
+    let resolved = world.json("", &format!("repair show {case}"));
+    assert_eq!(
+        (&resolved["state"], &resolved["order"]["paid_to_user_id"]),
+        (&"RESOLVED".into(), &"dave".into())
+    );
     let by_olga = list(&resolved, "events")
         .iter()
         .filter(|event| event["actor"] == "olga");
     let actions: Vec<_> = by_olga.map(|event| event["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["RETRIED", "REDIRECTED"], "{resolved}");
+    let late = world.refused("olga", &format!("repair write-off {case} --reason late"), 1);
+    assert!(
+        late.contains("CASE_RESOLVED") && late.contains("paid to dave"),
+        "{late}"
+    );
     assert_eq!(world.json("dave", "wallet")["account"]["balance_fen"], START_FEN + 300);
     assert_eq!(list(&world.json("", "repair list --state resolved"), "cases").len(), 1);
 

@@ -5,12 +5,16 @@
     reason = "a test that cannot go on should stop at once"
 )]
 
+mod backlog;
+mod chaos;
 mod client;
 mod crowd;
 mod demo;
+mod full_disk;
 mod kill;
 mod load;
 mod mesh;
+mod planted;
 mod readme;
 mod refund_race;
 mod rig;

@@ -83,13 +83,13 @@ impl Drop for Running {
     }
 }
 
-fn signal(name: &str, pid: u64) {
+pub fn signal(name: &str, pid: u64) {
     let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     assert!(sent.unwrap().success());
 }
 
 /// The command lines of processes that have to do with `dir`, those of every engine's own children among them.
-fn left(dir: &Path) -> Vec<String> {
+pub fn left(dir: &Path) -> Vec<String> {
     let dir = dir.to_str().unwrap();
     let about_it = |process: &Path| {
         let places = ["cmdline", "environ"].map(|file| fs::read(process.join(file)).unwrap_or_default());

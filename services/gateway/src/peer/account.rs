@@ -14,8 +14,8 @@ use proto::account::v1::{
     Account, AccountKind, AccountRef, AddMembersRequest, BatchGetUsersRequest, CheckMembersRequest, CreateGroupRequest,
     DepositRequest, FreezeAccountRequest, GetAccountRequest, GetGroupRequest, Group, ListEntriesRequest,
     ListEntriesResponse, ListMembersRequest, ListMembersResponse, OpenAccountRequest, OpenAccountResponse,
-    RemoveMembersRequest, UnfreezeAccountRequest, User, account_service_client::AccountServiceClient,
-    group_service_client::GroupServiceClient,
+    RemoveMembersRequest, UnfreezeAccountRequest, User, VerifyLedgerRequest, VerifyLedgerResponse,
+    account_service_client::AccountServiceClient, group_service_client::GroupServiceClient,
 };
 use runtime::{Channel, client::MAX_MESSAGE_BYTES};
 use tonic::{Code, Status};
@@ -52,6 +52,11 @@ impl Accounts {
         };
         let response = answer(PEER, self.users.clone().get_account(request)).await?;
         promised(PEER, "account", response.account)
+    }
+
+    /// Holds a slice of the ledger against itself.
+    pub async fn verify_ledger(&self, request: VerifyLedgerRequest) -> Result<VerifyLedgerResponse, Status> {
+        answer(PEER, self.users.clone().verify_ledger(request)).await
     }
 
     /// Entries of a user's wallet, newest first.

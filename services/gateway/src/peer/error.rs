@@ -1,12 +1,9 @@
 //! The one place where a peer's error becomes ours.
 
-use std::time::Duration;
-
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// When a client may repeat what a peer could not answer: about the time a service needs to start again.
-pub const RETRY_DELAY: Duration = Duration::from_millis(500);
+pub use status::RETRY_DELAY;
 
 /// What the client hears of `status`, which came from a call to `peer`.
 ///

@@ -1,9 +1,9 @@
 //! The transfer service: transfer orders, repair cases, reconciliation.
 
 use proto::transfer::v1::{
-    ListRepairCasesRequest, ListRepairCasesResponse, ListTransfersRequest, ListTransfersResponse, ReconcileRequest,
-    ReconcileResponse, RepairCase, ResolveRepairCaseRequest, RetryRepairCaseRequest,
-    transfer_service_client::TransferServiceClient,
+    GetRepairCaseRequest, ListRepairCasesRequest, ListRepairCasesResponse, ListTransfersRequest, ListTransfersResponse,
+    ReconcileRequest, ReconcileResponse, RepairCase, ResolveRepairCaseRequest, ResolveRepairCaseResponse,
+    RetryRepairCaseRequest, RetryRepairCaseResponse, transfer_service_client::TransferServiceClient,
 };
 use runtime::{Channel, client::MAX_MESSAGE_BYTES};
 use tonic::Status;
@@ -37,22 +37,25 @@ impl Transfers {
         answer(PEER, self.transfers.clone().list_repair_cases(request)).await
     }
 
-    /// Tries a case once more; the case after it.
-    pub async fn retry(&self, request: RetryRepairCaseRequest) -> Result<Option<RepairCase>, Status> {
-        Ok(answer(PEER, self.transfers.clone().retry_repair_case(request))
+    /// One repair case.
+    pub async fn case(&self, request: GetRepairCaseRequest) -> Result<Option<RepairCase>, Status> {
+        Ok(answer(PEER, self.transfers.clone().get_repair_case(request))
             .await?
             .case)
     }
 
-    /// Ends a case by decision; the case after it.
-    pub async fn resolve(&self, request: ResolveRepairCaseRequest) -> Result<Option<RepairCase>, Status> {
-        Ok(answer(PEER, self.transfers.clone().resolve_repair_case(request))
-            .await?
-            .case)
+    /// Tries a case once more.
+    pub async fn retry(&self, request: RetryRepairCaseRequest) -> Result<RetryRepairCaseResponse, Status> {
+        answer(PEER, self.transfers.clone().retry_repair_case(request)).await
     }
 
-    /// Holds the books against each other.
-    pub async fn reconcile(&self) -> Result<ReconcileResponse, Status> {
-        answer(PEER, self.transfers.clone().reconcile(ReconcileRequest {})).await
+    /// Ends a case by decision.
+    pub async fn resolve(&self, request: ResolveRepairCaseRequest) -> Result<ResolveRepairCaseResponse, Status> {
+        answer(PEER, self.transfers.clone().resolve_repair_case(request)).await
+    }
+
+    /// Holds a slice of the books against each other.
+    pub async fn reconcile(&self, request: ReconcileRequest) -> Result<ReconcileResponse, Status> {
+        answer(PEER, self.transfers.clone().reconcile(request)).await
     }
 }

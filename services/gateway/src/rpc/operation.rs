@@ -3,10 +3,11 @@
 use proto::{
     account,
     gateway::v1::{
-        DepositRequest, DepositResponse, FreezeAccountRequest, FreezeAccountResponse, ListRepairCasesRequest,
-        ListRepairCasesResponse, ListTransfersRequest, ListTransfersResponse, OpenAccountRequest, OpenAccountResponse,
-        ReconcileRequest, ReconcileResponse, ResolveRepairCaseRequest, ResolveRepairCaseResponse,
-        RetryRepairCaseRequest, RetryRepairCaseResponse, UnfreezeAccountRequest, UnfreezeAccountResponse,
+        DepositRequest, DepositResponse, FreezeAccountRequest, FreezeAccountResponse, GetRepairCaseRequest,
+        GetRepairCaseResponse, ListRepairCasesRequest, ListRepairCasesResponse, ListTransfersRequest,
+        ListTransfersResponse, OpenAccountRequest, OpenAccountResponse, ReconcileRequest, ReconcileResponse,
+        ResolveRepairCaseRequest, ResolveRepairCaseResponse, RetryRepairCaseRequest, RetryRepairCaseResponse,
+        UnfreezeAccountRequest, UnfreezeAccountResponse, VerifyLedgerRequest, VerifyLedgerResponse,
         operation_service_server::OperationService, resolve_repair_case_request as asked,
     },
     transfer::v1::{self as transfer, list_transfers_request::Of, resolve_repair_case_request as passed},
@@ -125,22 +126,40 @@ impl OperationService for Operations {
         }))
     }
 
+    async fn get_repair_case(
+        &self,
+        request: Request<GetRepairCaseRequest>,
+    ) -> Result<Response<GetRepairCaseResponse>, Status> {
+        let (_, wanted) = take(request)?;
+        let case_id = wanted.case_id;
+        let case = self
+            .peers
+            .transfer
+            .case(transfer::GetRepairCaseRequest { case_id })
+            .await?;
+        Ok(Response::new(GetRepairCaseResponse { case }))
+    }
+
     async fn retry_repair_case(
         &self,
         request: Request<RetryRepairCaseRequest>,
     ) -> Result<Response<RetryRepairCaseResponse>, Status> {
         let (operator, wanted) = take(request)?;
         note(&operator, "retry repair case", &wanted.case_id);
-        let case = self
+        let answer = self
             .peers
             .transfer
             .retry(transfer::RetryRepairCaseRequest {
                 case_id: wanted.case_id,
                 operator_id: operator.user_id.into(),
                 reason: wanted.reason,
+                request_id: wanted.request_id,
             })
             .await?;
-        Ok(Response::new(RetryRepairCaseResponse { case }))
+        Ok(Response::new(RetryRepairCaseResponse {
+            case: answer.case,
+            outcome: answer.outcome,
+        }))
     }
 
     async fn resolve_repair_case(
@@ -149,20 +168,25 @@ impl OperationService for Operations {
     ) -> Result<Response<ResolveRepairCaseResponse>, Status> {
         let (operator, wanted) = take(request)?;
         note(&operator, "resolve repair case", &wanted.case_id);
-        let case = self
+        let answer = self
             .peers
             .transfer
             .resolve(transfer::ResolveRepairCaseRequest {
                 case_id: wanted.case_id,
                 operator_id: operator.user_id.into(),
                 reason: wanted.reason,
+                request_id: wanted.request_id,
                 to: wanted.to.map(|to| match to {
                     asked::To::RedirectUserId(user) => passed::To::RedirectUserId(user),
                     asked::To::ReturnToSender(back) => passed::To::ReturnToSender(back),
+                    asked::To::WriteOff(off) => passed::To::WriteOff(off),
                 }),
             })
             .await?;
-        Ok(Response::new(ResolveRepairCaseResponse { case }))
+        Ok(Response::new(ResolveRepairCaseResponse {
+            case: answer.case,
+            outcome: answer.outcome,
+        }))
     }
 
     async fn list_transfers(
@@ -186,9 +210,32 @@ impl OperationService for Operations {
     }
 
     async fn reconcile(&self, request: Request<ReconcileRequest>) -> Result<Response<ReconcileResponse>, Status> {
-        let (operator, _) = take(request)?;
-        note(&operator, "reconcile", "");
-        let result = self.peers.transfer.reconcile().await?;
+        let (operator, wanted) = take(request)?;
+        if wanted.page_token.is_empty() {
+            note(&operator, "reconcile", "");
+        }
+        let slice = transfer::ReconcileRequest {
+            page_size: wanted.page_size,
+            page_token: wanted.page_token,
+        };
+        let result = self.peers.transfer.reconcile(slice).await?;
         Ok(Response::new(ReconcileResponse { result: Some(result) }))
+    }
+
+    async fn verify_ledger(
+        &self,
+        request: Request<VerifyLedgerRequest>,
+    ) -> Result<Response<VerifyLedgerResponse>, Status> {
+        let (operator, wanted) = take(request)?;
+        if wanted.page_token.is_empty() {
+            note(&operator, "verify ledger", "");
+        }
+        let slice = account::v1::VerifyLedgerRequest {
+            page_size: wanted.page_size,
+            page_token: wanted.page_token,
+            known_head: wanted.known_head,
+        };
+        let result = self.peers.account.verify_ledger(slice).await?;
+        Ok(Response::new(VerifyLedgerResponse { result: Some(result) }))
     }
 }

@@ -1,5 +1,7 @@
 //! `RedPacketService`: send, grab, open, look.
 
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
+
 use futures::{StreamExt, future, stream, stream::BoxStream};
 use proto::{
     gateway::v1::{
@@ -11,6 +13,7 @@ use proto::{
     packet::v1::CreatePacketRequest,
 };
 use runtime::Process;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::take;
@@ -19,17 +22,25 @@ use crate::{
     view,
 };
 
+/// When it is worth asking for a feed again: others end when their packets do.
+const WATCH_RETRY_DELAY: Duration = Duration::from_secs(5);
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct RedPackets {
     peers: Peers,
     process: Process,
+    watchers: Arc<Semaphore>,
 }
 
 impl RedPackets {
-    /// The service over `peers`; its feeds end when `process` stops.
-    pub fn new(peers: Peers, process: Process) -> Self {
-        Self { peers, process }
+    /// The service over `peers`; its feeds, at most `max_watchers` at once, end when `process` stops.
+    pub fn new(peers: Peers, process: Process, max_watchers: NonZeroU16) -> Self {
+        Self {
+            peers,
+            process,
+            watchers: Arc::new(Semaphore::new(max_watchers.get().into())),
+        }
     }
 }
 
@@ -105,9 +116,18 @@ impl RedPacketService for RedPackets {
         request: Request<WatchPacketRequest>,
     ) -> Result<Response<Self::WatchPacketStream>, Status> {
         let (caller, wanted) = take(request)?;
+        let place = self.watchers.clone().try_acquire_owned().map_err(|_| {
+            status::exhausted(
+                "TOO_MANY_STREAMS",
+                "too many watch packets here just now: try again later, or list the claims",
+                WATCH_RETRY_DELAY,
+            )
+        })?;
         let feed = view::watch(&self.peers, &caller, &wanted.packet_id).await?;
-        let events = until_stop(feed, self.process.clone())
-            .map(|event| event.map(|event| WatchPacketResponse { event: Some(event) }));
+        let events = until_stop(feed, self.process.clone()).map(move |event| {
+            let _held = &place; // as long as the feed is open
+            event.map(|event| WatchPacketResponse { event: Some(event) })
+        });
         Ok(Response::new(events.boxed()))
     }
 }

@@ -100,7 +100,7 @@ async fn a_service_that_is_gone_is_unavailable() {
     assert_unavailable(&heard.unwrap_err(), "grab");
     let heard = mesh
         .operation()
-        .reconcile(by_operator("olga", ReconcileRequest {}))
+        .reconcile(by_operator("olga", ReconcileRequest::default()))
         .await;
     assert_unavailable(&heard.unwrap_err(), "transfer");
 }

@@ -153,6 +153,7 @@ serves!(TransferService {
     get_transfer: transfer::GetTransferRequest => transfer::GetTransferResponse,
     list_transfers: transfer::ListTransfersRequest => transfer::ListTransfersResponse,
     list_repair_cases: transfer::ListRepairCasesRequest => transfer::ListRepairCasesResponse,
+    get_repair_case: transfer::GetRepairCaseRequest => transfer::GetRepairCaseResponse,
     retry_repair_case: transfer::RetryRepairCaseRequest => transfer::RetryRepairCaseResponse,
     resolve_repair_case: transfer::ResolveRepairCaseRequest => transfer::ResolveRepairCaseResponse,
     reconcile: transfer::ReconcileRequest => transfer::ReconcileResponse,

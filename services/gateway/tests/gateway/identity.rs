@@ -45,7 +45,7 @@ async fn call(channel: &Channel, path: &str, request: Request<()>) -> Result<(),
 async fn outside_development_nobody_is_let_in() {
     let mesh = Mesh::with(|config| config.development = false).await;
     let paths = paths();
-    assert_eq!(paths.len(), 25);
+    assert_eq!(paths.len(), 27);
     for path in paths {
         let refused = call(&mesh.channel(), &path, by_operator("alice", ()))
             .await
@@ -142,7 +142,7 @@ async fn operations_are_for_operators() {
     let mesh = Mesh::start().await;
     let (operations, others): (Vec<_>, Vec<_>) =
         paths().into_iter().partition(|path| path.contains("OperationService"));
-    assert_eq!((operations.len(), others.len()), (9, 16));
+    assert_eq!((operations.len(), others.len()), (11, 16));
     for path in &operations {
         let refused = call(&mesh.channel(), path, by("alice", ())).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{path}");

@@ -52,6 +52,7 @@ impl Mesh {
             grab: testkit::endpoint(serve(Routes::new(GrabServiceServer::new(fake.clone()))).await),
             transfer: testkit::endpoint(serve(Routes::new(TransferServiceServer::new(fake.clone()))).await),
             redis: None,
+            max_watchers: 3.try_into().unwrap(),
             development: true,
         };
         configure(&mut config);

@@ -4,7 +4,7 @@ use proto::{
     account::v1::{self as account, User},
     gateway::v1::{self as gateway, resolve_repair_case_request::To as Asked},
     transfer::v1::{
-        self as transfer, CaseState, RepairCase, ReturnToSender, TransferOrder,
+        self as transfer, ActOutcome, CaseState, RepairCase, ReturnToSender, TransferOrder, WriteOff,
         resolve_repair_case_request::To as Passed,
     },
 };
@@ -13,6 +13,13 @@ use crate::{
     mesh::{Mesh, by_operator},
     routing::{account, text},
 };
+
+fn outcome(name: &str) -> ActOutcome {
+    ActOutcome {
+        result: text(name),
+        ..ActOutcome::default()
+    }
+}
 
 fn case(name: &str) -> RepairCase {
     RepairCase {
@@ -107,6 +114,7 @@ async fn operations_on_accounts() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one case's life from beginning to end")]
 async fn operations_on_repair_cases() {
     let mesh = Mesh::start().await;
     mesh.fake
@@ -119,11 +127,18 @@ async fn operations_on_repair_cases() {
         .on(|_: &transfer::RetryRepairCaseRequest| {
             Ok(transfer::RetryRepairCaseResponse {
                 case: Some(case("retried")),
+                outcome: Some(outcome("retried")),
             })
         })
         .on(|_: &transfer::ResolveRepairCaseRequest| {
             Ok(transfer::ResolveRepairCaseResponse {
                 case: Some(case("resolved")),
+                outcome: Some(outcome("resolved")),
+            })
+        })
+        .on(|_: &transfer::GetRepairCaseRequest| {
+            Ok(transfer::GetRepairCaseResponse {
+                case: Some(case("got")),
             })
         });
     let mut operation = mesh.operation();
@@ -149,16 +164,28 @@ async fn operations_on_repair_cases() {
     };
     assert_eq!(mesh.fake.heard::<transfer::ListRepairCasesRequest>(), [expected]);
 
+    let request = gateway::GetRepairCaseRequest { case_id: text("case") };
+    let answer = operation.get_repair_case(by_operator("olga", request)).await.unwrap();
+    assert_eq!(answer.into_inner().case, Some(case("got")));
+    let expected = transfer::GetRepairCaseRequest { case_id: text("case") };
+    assert_eq!(mesh.fake.heard::<transfer::GetRepairCaseRequest>(), [expected]);
+
     let request = gateway::RetryRepairCaseRequest {
         case_id: text("case"),
         reason: text("reason"),
+        request_id: text("request"),
     };
     let answer = operation.retry_repair_case(by_operator("olga", request)).await.unwrap();
-    assert_eq!(answer.into_inner().case, Some(case("retried")));
+    let answer = answer.into_inner();
+    assert_eq!(
+        (answer.case, answer.outcome),
+        (Some(case("retried")), Some(outcome("retried")))
+    );
     let expected = transfer::RetryRepairCaseRequest {
         case_id: text("case"),
         operator_id: "olga".into(),
         reason: text("reason"),
+        request_id: text("request"),
     };
     assert_eq!(mesh.fake.heard::<transfer::RetryRepairCaseRequest>(), [expected]);
 
@@ -171,23 +198,30 @@ async fn operations_on_repair_cases() {
             Some(Asked::ReturnToSender(ReturnToSender {})),
             Some(Passed::ReturnToSender(ReturnToSender {})),
         ),
+        (Some(Asked::WriteOff(WriteOff {})), Some(Passed::WriteOff(WriteOff {}))),
         (None, None),
     ];
     for (asked, passed) in ways {
         let request = gateway::ResolveRepairCaseRequest {
             case_id: text("case"),
             reason: text("reason"),
+            request_id: text("request"),
             to: asked,
         };
         let answer = operation
             .resolve_repair_case(by_operator("olga", request))
             .await
             .unwrap();
-        assert_eq!(answer.into_inner().case, Some(case("resolved")));
+        let answer = answer.into_inner();
+        assert_eq!(
+            (answer.case, answer.outcome),
+            (Some(case("resolved")), Some(outcome("resolved")))
+        );
         let expected = transfer::ResolveRepairCaseRequest {
             case_id: text("case"),
             operator_id: "olga".into(),
             reason: text("reason"),
+            request_id: text("request"),
             to: passed,
         };
         assert_eq!(mesh.fake.heard().last(), Some(&expected));
@@ -234,7 +268,7 @@ async fn operations_on_the_books() {
     };
     assert_eq!(mesh.fake.heard::<transfer::ListTransfersRequest>(), [expected]);
 
-    let request = by_operator("olga", gateway::ReconcileRequest {});
+    let request = by_operator("olga", gateway::ReconcileRequest::default());
     let answer = operation.reconcile(request).await.unwrap();
     assert_eq!(answer.into_inner().result, Some(result));
     assert_eq!(mesh.fake.heard::<transfer::ReconcileRequest>().len(), 1);

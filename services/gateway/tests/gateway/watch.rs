@@ -66,6 +66,27 @@ async fn watch(mesh: &Mesh) -> Streaming<WatchPacketResponse> {
 }
 
 #[tokio::test]
+async fn who_watches_beyond_the_limit_is_refused_until_somebody_leaves() {
+    let mesh = mesh(vec![Ok(claim(1))], true).await;
+    let mut feeds = Vec::new();
+    for _ in 0..3 {
+        let mut feed = watch(&mesh).await;
+        feed.message().await.unwrap();
+        feeds.push(feed);
+    }
+    let ask = async || {
+        let request = WatchPacketRequest { packet_id: "p".into() };
+        mesh.red_packet().watch_packet(by("bob", request)).await
+    };
+    let refused = ask().await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(status::reason(&refused), "TOO_MANY_STREAMS");
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    feeds.pop();
+    testkit::eventually("a place", async || ask().await.ok()).await;
+}
+
+#[tokio::test]
 async fn events_arrive_in_order_until_the_end() {
     let mesh = mesh(vec![Ok(claim(4)), Ok(claim(2)), Ok(ended())], false).await;
     let mut feed = watch(&mesh).await;

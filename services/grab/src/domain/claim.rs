@@ -1,12 +1,12 @@
 //! What an open records, and how far a packet has come.
 
 use clock::Timestamp;
+use guard::Guard;
 use id::{PacketId, Partition, UserId};
 use money::Fen;
 
 /// The durable record that a user opened a share. Whoever holds one got it from SQL or after a commit (CLAIM-3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "`claim_time` is its name everywhere")]
 pub struct Claim {
     /// The packet.
     pub packet_id: PacketId,
@@ -26,6 +26,65 @@ pub struct Claim {
     pub luckiest: bool,
     /// Who sent the packet.
     pub sender_id: UserId,
+}
+
+/// What a position of a claim log holds. Every position up to the log's head holds something (LOG-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A claim.
+    Claim(Claim),
+    /// There was a claim, and what is left of it cannot be understood.
+    Unreadable(Unreadable),
+}
+
+/// A position whose record cannot be understood: somebody damaged it behind our back. A person has to find out who was to be
+/// paid what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The partition whose log it is in.
+    pub partition: Partition,
+    /// The position.
+    pub seq: i64,
+    /// Whether there is no record at all.
+    pub missing: bool,
+    /// What the record holds, for a person: at most [`Unreadable::MAX_FACTS`] characters that can be printed.
+    pub facts: String,
+}
+
+impl Unreadable {
+    /// Longest text of facts, in characters: a claim's own fields fit, and a thousand of them fit a message.
+    pub const MAX_FACTS: usize = 320;
+
+    /// A record that holds `facts`, which may be of any length.
+    pub fn damaged(partition: Partition, seq: i64, facts: &str) -> Self {
+        let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        Self {
+            partition,
+            seq,
+            missing: false,
+            facts: facts.trim().chars().map(printable).take(Self::MAX_FACTS).collect(),
+        }
+    }
+
+    /// No record.
+    pub fn missing(partition: Partition, seq: i64) -> Self {
+        Self {
+            partition,
+            seq,
+            missing: true,
+            facts: String::new(),
+        }
+    }
+}
+
+impl Entry {
+    /// The position.
+    pub fn seq(&self) -> i64 {
+        match self {
+            Self::Claim(claim) => claim.seq,
+            Self::Unreadable(unreadable) => unreadable.seq,
+        }
+    }
 }
 
 /// The running account of one packet.
@@ -99,11 +158,12 @@ impl Progress {
     /// The progress of `packet`; reveals `seed` only if the packet has ended.
     pub fn new(packet_id: PacketId, share_count: u32, tally: Tally, seed: split::Seed) -> Self {
         let ended = tally.close_time.is_some() || tally.opened_count == share_count;
+        let told = ended || !guard::stands(Guard::SeedLast);
         Self {
             packet_id,
             share_count,
             tally,
-            seed: ended.then_some(seed),
+            seed: told.then_some(seed),
         }
     }
 

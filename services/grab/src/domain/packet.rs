@@ -3,9 +3,10 @@
 use std::num::NonZeroU16;
 
 use clock::Timestamp;
+use guard::Guard;
 use id::{PacketId, Partition};
 use money::Fen;
-use split::SplitError;
+use split::{Kind, SplitError};
 
 use super::terms::{Promise, Terms};
 
@@ -40,8 +41,9 @@ impl Packet {
     /// Splits the promised total; fails where the terms cannot be split.
     pub fn new(promise: Promise, partitions: NonZeroU16) -> Result<Self, SplitError> {
         let terms = &promise.terms;
+        let drawn = guard::stands(Guard::AmountFromSeed);
         let amounts_fen = split::split(
-            terms.kind,
+            if drawn { terms.kind } else { Kind::Equal },
             &promise.seed,
             terms.total_fen.get(),
             terms.share_count,

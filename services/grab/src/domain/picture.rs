@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clock::Timestamp;
+use guard::Guard;
 use id::UserId;
 
 use super::{
@@ -107,13 +108,16 @@ impl Picture {
     ///
     /// The picture is ahead of SQL from here on until the transaction commits; if it does not, throw the picture away.
     pub fn open(&mut self, user_id: &UserId, wanted: Option<u32>, at: Position) -> Opening {
-        if let Some(claim) = self.roll.claim_of(user_id) {
+        if guard::stands(Guard::UserOnce)
+            && let Some(claim) = self.roll.claim_of(user_id)
+        {
             return Opening::Already(claim);
         }
-        if self.tally.close_time.is_some() {
+        if guard::stands(Guard::CloseFirst) && self.tally.close_time.is_some() {
             return Opening::Closed;
         }
-        let free = wanted.filter(|share_no| !self.roll.opened().is_taken(*share_no));
+        let is_taken = |share_no| guard::stands(Guard::ShareOnce) && self.roll.opened().is_taken(share_no);
+        let free = wanted.filter(|share_no| !is_taken(*share_no));
         let Some(share_no) = free.or_else(|| self.roll.highest_free()) else {
             return Opening::Exhausted;
         };

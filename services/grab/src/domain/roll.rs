@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use clock::Timestamp;
+use guard::Guard;
 use id::UserId;
 
 use super::{claim::Claim, packet::Packet, shares::Shares};
@@ -71,7 +72,7 @@ impl Roll {
         let Some(amount_fen) = self.packet.amount_fen(share_no) else {
             return false;
         };
-        if self.by_user.contains_key(user_id) {
+        if guard::stands(Guard::UserOnce) && self.by_user.contains_key(user_id) {
             return false;
         }
         self.opened.take(share_no);

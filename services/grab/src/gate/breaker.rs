@@ -17,18 +17,16 @@
 
 mod line;
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroU16,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use id::{PacketId, Partition, UserId};
 use runtime::Process;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::{
     Ask, Gate, GateError, News, Verdict,
@@ -98,6 +96,7 @@ impl Breaker {
             }
             let all_well = self.lines.iter().all(Line::is_well);
             tokio::select! {
+                biased;
                 () = process.stopping() => return,
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(PROBE_INTERVAL.saturating_sub(MIN_PROBE_INTERVAL)), if !all_well => {}

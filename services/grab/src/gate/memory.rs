@@ -32,6 +32,8 @@ const MAX_RECENT: u64 = 100_000;
 /// How long: clients that got no answer ask again within seconds. Not longer, because such a claim does not learn that it
 /// became the luckiest of a packet that another process completed.
 const RECENT_TTL: Duration = Duration::from_secs(10);
+/// When they give up their room. By the machine's clock, while what counts is the runtime's, which a simulation moves.
+const RECENT_IDLE: Duration = Duration::from_mins(10);
 
 /// What is remembered, by packet.
 pub struct Memory {
@@ -39,7 +41,8 @@ pub struct Memory {
     rolls: Cache<PacketId, Arc<Entry>>,
     /// Of these it was told that they have ended; SQL knows how.
     ended: Cache<PacketId, ()>,
-    recent: Cache<(PacketId, UserId), Claim>,
+    /// With when it was told.
+    recent: Cache<(PacketId, UserId), (Claim, Instant)>,
 }
 
 struct Entry {
@@ -168,7 +171,7 @@ impl Memory {
             ended: Cache::builder().max_capacity(MAX_ENDED).build(),
             recent: Cache::builder()
                 .max_capacity(MAX_RECENT)
-                .time_to_live(RECENT_TTL)
+                .time_to_live(RECENT_IDLE)
                 .build(),
         }
     }
@@ -183,7 +186,7 @@ impl Memory {
             match news {
                 News::Opened(claim) => {
                     let key = (packet_id, claim.user_id.clone());
-                    self.recent.insert(key, claim.clone()).await;
+                    self.recent.insert(key, (claim.clone(), Instant::now())).await;
                 }
                 // Perhaps: SQL will be asked.
                 News::Closed(_) | News::Astray(_) => self.note_ended(packet_id).await,
@@ -207,7 +210,13 @@ impl Memory {
         if self.ended.contains_key(&packet_id) {
             return None; // which is the luckiest, SQL knows
         }
-        self.recent.get(&(packet_id, user_id.clone())).await
+        self.recent(packet_id, user_id).await
+    }
+
+    /// A claim that was written here a moment ago.
+    async fn recent(&self, packet_id: PacketId, user_id: &UserId) -> Option<Claim> {
+        let (claim, told) = self.recent.get(&(packet_id, user_id.clone())).await?;
+        (told.elapsed() < RECENT_TTL).then_some(claim)
     }
 
     /// The answer to an ask for which no gate is needed: the packet has ended, or the user's claim was written here a
@@ -230,7 +239,7 @@ impl Memory {
             }
             self.ended.invalidate(&packet_id).await; // it was not so
         }
-        let claim = self.recent.get(&(packet_id, ask.user_id.clone())).await;
+        let claim = self.recent(packet_id, &ask.user_id).await;
         Ok(claim.map(Verdict::AlreadyOpened))
     }
 

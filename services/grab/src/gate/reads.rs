@@ -58,7 +58,7 @@ impl Deref for Reading<'_> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use std::{
         collections::HashMap,
         ops::Range,

@@ -48,7 +48,8 @@
 //! SQL decides.
 
 mod flights;
-mod wire;
+#[doc(hidden)]
+pub mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -8,12 +8,12 @@ use std::{sync::Arc, time::Duration};
 use futures::{Stream, TryStreamExt, stream};
 use id::{PacketId, Partition};
 use runtime::Process;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
 use crate::{
-    domain::claim::{Claim, Head, Progress},
-    heads::Heads,
+    domain::claim::{Claim, Entry, Head, Progress},
+    heads::{Follower, Heads},
     packets::Packets,
     store::{ClaimStore, LogStore},
 };
@@ -37,6 +37,35 @@ pub struct Feed {
     pub heads: Arc<Heads>,
     /// Who tells that it is over.
     pub process: Process,
+    /// How many may follow at once.
+    pub room: Room,
+}
+
+/// How many streams may be open at once. Each costs what its transport keeps for it, and a page now and then; those beyond are
+/// refused.
+#[derive(Clone, Debug)]
+pub struct Room {
+    watchers: Arc<Semaphore>,
+    tails: Arc<Semaphore>,
+}
+
+impl Room {
+    /// For so many who watch packets, and so many who follow partitions.
+    pub fn new(watchers: usize, tails: usize) -> Self {
+        let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Self {
+            watchers: semaphore(watchers),
+            tails: semaphore(tails),
+        }
+    }
+}
+
+/// A place among those who follow, for as long as the stream lives.
+fn place(among: &Arc<Semaphore>, what: &'static str) -> Result<OwnedSemaphorePermit, Error> {
+    among
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| Error::TooManyStreams(what))
 }
 
 /// From where a partition's log is read.
@@ -75,13 +104,15 @@ pub enum Sight {
 }
 
 impl Feed {
-    /// The claims of a partition, in order and without gaps (LOG-1), never an empty stretch.
+    /// What a partition's log holds, in order and without gaps (LOG-1), never an empty stretch. A record that cannot be
+    /// understood is told as such, and the log goes on behind it.
     pub async fn tail(
         &self,
         tail: Tail,
-    ) -> Result<impl Stream<Item = Result<Vec<Claim>, Error>> + Send + use<>, Error> {
-        let head = self.follow(tail.partition)?;
-        let known = head.borrow().last_seq();
+    ) -> Result<impl Stream<Item = Result<Vec<Entry>, Error>> + Send + use<>, Error> {
+        let place = place(&self.room.tails, "follow a partition")?;
+        let mut head = self.follow(tail.partition)?;
+        let known = head.see().last_seq();
         if tail.after_seq > known {
             // Another process may have written since the last poll.
             let heads = self.log.heads(&[tail.partition]).await?;
@@ -90,25 +121,28 @@ impl Feed {
                 return Err(Error::BeyondEnd { last_seq });
             }
         }
-        let state = (self.clone(), tail, head);
-        Ok(stream::try_unfold(state, |(feed, mut tail, mut head)| async move {
-            while !feed.process.is_stopping() {
-                // Seen before reading: what commits after the read wakes us again.
-                let last_seq = head.borrow_and_update().last_seq();
-                if !tail.follow || last_seq > tail.after_seq {
-                    let limit = tail.limit(last_seq);
-                    let claims = feed.log.log(tail.partition, tail.after_seq, limit).await?;
-                    if let Some(last) = claims.last() {
-                        tail.after_seq = last.seq;
-                        return Ok(Some((claims, (feed, tail, head))));
+        let state = (self.clone(), tail, head, place);
+        Ok(stream::try_unfold(
+            state,
+            |(feed, mut tail, mut head, place)| async move {
+                while !feed.process.is_stopping() {
+                    // Seen before reading: what commits after the read wakes us again.
+                    let last_seq = head.see().last_seq();
+                    if !tail.follow || last_seq > tail.after_seq {
+                        let limit = tail.limit(last_seq);
+                        let entries = feed.log.log(tail.partition, tail.after_seq, limit).await?;
+                        if let Some(last) = entries.last() {
+                            tail.after_seq = last.seq();
+                            return Ok(Some((entries, (feed, tail, head, place))));
+                        }
+                    }
+                    if !tail.follow || !feed.moved(&head).await {
+                        break;
                     }
                 }
-                if !tail.follow || !feed.moved(&mut head).await {
-                    break;
-                }
-            }
-            Ok(None)
-        }))
+                Ok(None)
+            },
+        ))
     }
 
     /// The claims of a packet: those there are, then each new one, then how it ended.
@@ -116,17 +150,18 @@ impl Feed {
         &self,
         packet_id: PacketId,
     ) -> Result<impl Stream<Item = Result<Sight, Error>> + Send + use<>, Error> {
+        let place = place(&self.room.watchers, "watch a packet")?;
         let packet = self.packets.get(packet_id).await?;
         let head = self.follow(packet.partition())?;
-        let state = (self.clone(), head, Some(0));
-        let pages = stream::try_unfold(state, move |(feed, mut head, position)| async move {
+        let state = (self.clone(), head, Some(0), place);
+        let pages = stream::try_unfold(state, move |(feed, mut head, position, place)| async move {
             let Some(after_seq) = position else {
                 return Ok(None); // the end was told
             };
             let seen = feed.look(packet_id, after_seq, &mut head).await?;
             Ok::<_, Error>(seen.map(|(sights, position)| {
                 let sights = stream::iter(sights.into_iter().map(Ok));
-                (sights, (feed, head, position))
+                (sights, (feed, head, position, place))
             }))
         });
         Ok(pages.try_flatten())
@@ -138,10 +173,10 @@ impl Feed {
         &self,
         packet_id: PacketId,
         after_seq: i64,
-        head: &mut watch::Receiver<Head>,
+        head: &mut Follower,
     ) -> Result<Option<(Vec<Sight>, Option<i64>)>, Error> {
         while !self.process.is_stopping() {
-            head.mark_unchanged(); // before reading: what commits after the read wakes us again
+            head.see(); // before reading: what commits after the read wakes us again
             let found = self.claims.claims(packet_id, after_seq, WATCH_PAGE).await?;
             let (progress, claims) = found.ok_or(Error::UnknownPacket(packet_id))?;
             let has_ended = progress.has_ended() && (claims.len() as u64) < WATCH_PAGE;
@@ -160,16 +195,17 @@ impl Feed {
         Ok(None)
     }
 
-    fn follow(&self, partition: Partition) -> Result<watch::Receiver<Head>, Error> {
+    fn follow(&self, partition: Partition) -> Result<Follower, Error> {
         let fault = || sql::Error::inconsistent(format!("there is no partition {partition}"));
         Ok(self.heads.follow(partition).ok_or_else(fault)?)
     }
 
     /// Waits until the head moves; `false` if the process stops first.
-    async fn moved(&self, head: &mut watch::Receiver<Head>) -> bool {
+    async fn moved(&self, head: &Follower) -> bool {
         tokio::select! {
+            biased;
             () = self.process.stopping() => false,
-            moved = head.changed() => moved.is_ok(),
+            () = head.moved() => true,
         }
     }
 }
@@ -177,6 +213,19 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_finds_no_place_is_refused_until_somebody_leaves() {
+        let room = Room::new(1, 0);
+        let first = place(&room.watchers, "watch").unwrap();
+        assert!(matches!(
+            place(&room.watchers, "watch"),
+            Err(Error::TooManyStreams("watch"))
+        ));
+        assert!(place(&room.tails, "tail").is_err());
+        drop(first);
+        drop(place(&room.watchers, "watch").unwrap());
+    }
 
     #[test]
     fn a_follower_reads_no_further_than_the_log_is_known_to_reach() {

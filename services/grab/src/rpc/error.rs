@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use status::RETRY_DELAY;
 use tonic::Status;
 
 use crate::{domain::voucher::Refusal, ops::Error, writer::WriteError};
 
-/// When it is worth asking again after a passing failure.
-const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// When it is worth asking for a stream again: others end when their packets do.
+const STREAM_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// The status of a failure.
 pub fn status(fault: Error) -> Status {
@@ -28,6 +29,11 @@ pub fn status(fault: Error) -> Status {
             format!("the log of this partition ends at {last_seq}"),
             [("last_seq", last_seq.to_string())],
         ),
+        Error::TooManyStreams(what) => status::exhausted(
+            "TOO_MANY_STREAMS",
+            format!("too many {what} here just now: try again later, or list the claims"),
+            STREAM_RETRY_DELAY,
+        ),
         Error::Directory(fault) => status::unavailable("the directory of users", fault, RETRY_DELAY),
         Error::Gate(fault) => status::unavailable("the gate", fault, RETRY_DELAY),
         Error::Write(WriteError::Overloaded) => status::exhausted(
@@ -37,8 +43,12 @@ pub fn status(fault: Error) -> Status {
         ),
         Error::Write(fault @ WriteError::Unavailable) => status::unavailable("the claim log", fault, RETRY_DELAY),
         Error::Write(fault @ WriteError::Inconsistent) => status::internal(fault),
+        Error::Write(fault @ WriteError::Unwritable(why)) => {
+            status::unwritable(why.reason(), "the claim log", why, fault)
+        }
         Error::Store(fault) => match &*fault {
             sql::Error::Inconsistent(_) => status::internal(fault),
+            sql::Error::Unwritable(why, _) => status::unwritable(why.reason(), "the store of claims", why, &fault),
             sql::Error::Driver(_)
             | sql::Error::Contended(_)
             | sql::Error::Conflict(_)

@@ -10,7 +10,7 @@ use tonic::Status;
 
 use crate::{
     domain::{
-        claim::{Claim, Closing, Progress, Summary},
+        claim::{Claim, Closing, Entry, Progress, Summary},
         packet::Bar,
     },
     ops::{feed::Sight, grab, open},
@@ -123,10 +123,20 @@ pub fn sight(sight: Sight) -> pb::WatchPacketResponse {
     pb::WatchPacketResponse { event: Some(event) }
 }
 
-pub fn stretch(claims: Vec<Claim>) -> pb::TailClaimsResponse {
-    pb::TailClaimsResponse {
-        claims: claims.into_iter().map(claim).collect(),
+pub fn stretch(entries: Vec<Entry>) -> pb::TailClaimsResponse {
+    let mut stretch = pb::TailClaimsResponse::default();
+    stretch.claims.reserve(entries.len());
+    for entry in entries {
+        match entry {
+            Entry::Claim(claim) => stretch.claims.push(self::claim(claim)),
+            Entry::Unreadable(unreadable) => stretch.unreadable.push(pb::UnreadableClaim {
+                seq: unreadable.seq,
+                missing: unreadable.missing,
+                facts: unreadable.facts,
+            }),
+        }
     }
+    stretch
 }
 
 fn duration(span: Duration) -> prost_types::Duration {

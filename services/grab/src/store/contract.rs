@@ -2,24 +2,28 @@
 
 mod keys;
 mod log;
+mod memory;
 mod questions;
 mod shards;
+mod twins;
 
 use std::sync::{
     Arc,
     atomic::{AtomicU16, Ordering},
 };
 
+use async_trait::async_trait;
 use clock::{Timestamp, from_micros};
 use id::{PacketId, Partition, UserId};
 use money::Fen;
+use sea_orm::ConnectionTrait;
 use sql::Result;
 
 use testkit::Engine;
 
 use super::{Changes, ClaimStore, LogStore, PacketStore, Stored, engine, sql::SqlStore};
 use crate::domain::{
-    claim::{Claim, Head, Tally},
+    claim::{Claim, Entry, Head, Tally, Unreadable},
     packet::{Packet, sample},
     terms::{Audience, Promise},
 };
@@ -42,15 +46,7 @@ async fn mariadb() {
 async fn contract(engine: &Engine) {
     for shards in [1, 2] {
         let suite = Suite::new(engine::store(engine, shards).await);
-        promises_are_kept_once(&suite).await;
-        a_batch_is_all_or_nothing(&suite).await;
-        rows_that_cannot_be_read_are_missed_by_their_packet_alone(&suite).await;
-        keys::sql_is_the_arbiter(&suite).await;
-        keys::names_are_compared_to_the_byte(&suite).await;
-        questions::about_a_packet(&suite).await;
-        questions::about_a_user(&suite).await;
-        log::writers_take_turns_and_a_reader_misses_nothing(&suite).await;
-        log::a_snapshot_is_of_one_instant(&suite).await;
+        ports(&suite).await;
         if engine.is_server() {
             log::only_the_heads_asked_for_are_locked(&suite).await;
         }
@@ -60,14 +56,64 @@ async fn contract(engine: &Engine) {
     shards::a_store_from_before_layouts_keeps_its_own(engine).await;
 }
 
+/// What the ports promise, whatever is behind them.
+async fn ports(suite: &Suite<impl Backend>) {
+    promises_are_kept_once(suite).await;
+    a_batch_is_all_or_nothing(suite).await;
+    rows_that_cannot_be_read_are_missed_by_their_packet_alone(suite).await;
+    keys::sql_is_the_arbiter(suite).await;
+    keys::names_are_compared_to_the_byte(suite).await;
+    questions::about_a_packet(suite).await;
+    questions::about_a_user(suite).await;
+    log::writers_take_turns_and_a_reader_misses_nothing(suite).await;
+    log::a_snapshot_is_of_one_instant(suite).await;
+    log::a_batch_is_of_one_database(suite).await;
+}
+
+/// The ports, and how somebody tampers with what is behind them.
+#[async_trait]
+trait Backend: PacketStore + ClaimStore + LogStore {
+    /// Writes over the user of the claim at a position.
+    async fn damage(&self, partition: Partition, seq: i64, user_id: &str);
+
+    /// Removes the claim at a position.
+    async fn lose(&self, partition: Partition, seq: i64);
+}
+
+#[async_trait]
+impl Backend for SqlStore {
+    async fn damage(&self, partition: Partition, seq: i64, user_id: &str) {
+        let change = format!("UPDATE claim SET user_id = '{user_id}'");
+        tamper(self, partition, seq, &change).await;
+    }
+
+    async fn lose(&self, partition: Partition, seq: i64) {
+        tamper(self, partition, seq, "DELETE FROM claim").await;
+    }
+}
+
+/// Runs a statement on the row of a claim.
+async fn tamper(store: &SqlStore, partition: Partition, seq: i64, statement: &str) {
+    let partition_no = partition.index();
+    let statement = format!("{statement} WHERE partition_no = {partition_no} AND seq = {seq}");
+    execute(store, partition, &statement).await;
+}
+
+/// Runs a statement in the database of a partition.
+async fn execute(store: &SqlStore, partition: Partition, statement: &str) {
+    let transaction = store.shards().of(partition).begin().await.unwrap();
+    transaction.as_ref().execute_unprepared(statement).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
 /// A store, and packets that no other part of the suite uses.
-struct Suite {
-    store: SqlStore,
+struct Suite<S> {
+    store: S,
     next_packet: AtomicU16,
 }
 
-impl Suite {
-    fn new(store: SqlStore) -> Self {
+impl<S: Backend> Suite<S> {
+    fn new(store: S) -> Self {
         Self {
             store,
             next_packet: AtomicU16::new(1),
@@ -113,14 +159,6 @@ impl Suite {
     async fn head(&self, partition: Partition) -> Head {
         self.store.heads(&[partition]).await.unwrap()[0]
     }
-
-    /// Runs a statement in the database of a packet.
-    async fn execute(&self, packet: &Packet, statement: String) {
-        use sea_orm::ConnectionTrait;
-        let transaction = self.store.shards().of(packet.partition()).begin().await.unwrap();
-        transaction.as_ref().execute_unprepared(&statement).await.unwrap();
-        transaction.commit().await.unwrap();
-    }
 }
 
 fn claim(packet: &Packet, share_no: u32, user_id: &str, seq: i64, at: Timestamp) -> Claim {
@@ -152,7 +190,7 @@ fn changes(head: Head, claims: Vec<Claim>, tallies: Vec<(PacketId, Tally)>) -> C
     }
 }
 
-async fn promises_are_kept_once(suite: &Suite) {
+async fn promises_are_kept_once(suite: &Suite<impl Backend>) {
     let store = &suite.store;
     let mut promise = suite.promise(5);
     promise.terms.audience = Audience::Group("g1".parse().unwrap());
@@ -176,7 +214,7 @@ async fn promises_are_kept_once(suite: &Suite) {
     assert_eq!((tally, claims.len()), (Tally::default(), 0));
 }
 
-async fn a_batch_is_all_or_nothing(suite: &Suite) {
+async fn a_batch_is_all_or_nothing(suite: &Suite<impl Backend>) {
     let (store, packet) = (&suite.store, suite.packet(3).await);
     let before = suite.head(packet.partition()).await;
     let first = suite.open(&packet, &[(2, "alice")], sample::START).await.unwrap();
@@ -231,7 +269,7 @@ async fn a_batch_is_all_or_nothing(suite: &Suite) {
     assert!(ends.iter().map(|claim| claim.seq).eq([head.last_seq()]));
 }
 
-impl Suite {
+impl<S: Backend> Suite<S> {
     /// A packet in another partition of the same database.
     async fn packet_beside(&self, packet: &Packet) -> Arc<Packet> {
         let ranges = self.store.ranges();
@@ -245,7 +283,7 @@ impl Suite {
     }
 }
 
-async fn rows_that_cannot_be_read_are_missed_by_their_packet_alone(suite: &Suite) {
+async fn rows_that_cannot_be_read_are_missed_by_their_packet_alone(suite: &Suite<impl Backend>) {
     let good = suite.packet(3).await;
     let bad = suite.packet_beside(&good).await;
     for packet in [&good, &bad] {
@@ -254,11 +292,8 @@ async fn rows_that_cannot_be_read_are_missed_by_their_packet_alone(suite: &Suite
             .await
             .unwrap();
     }
-    let (partition_no, seq) = (bad.partition().index(), suite.head(bad.partition()).await.last_seq());
-    let row = format!("WHERE partition_no = {partition_no} AND seq = {seq}");
-    suite
-        .execute(&bad, format!("UPDATE claim SET user_id = 'not a name' {row}"))
-        .await;
+    let (partition, seq) = (bad.partition(), suite.head(bad.partition()).await.last_seq());
+    suite.store.damage(partition, seq, "not a name").await;
 
     let mut partitions = [good.partition(), bad.partition()];
     partitions.sort();
@@ -267,12 +302,31 @@ async fn rows_that_cannot_be_read_are_missed_by_their_packet_alone(suite: &Suite
     let of = |packet: &Packet| claims.iter().filter(|claim| claim.packet_id == packet.id()).count();
     assert_eq!((of(&good), of(&bad)), (2, 1));
     drop(batch);
-    // Who reads the log must not pass it by, however.
-    let log = suite.store.log(bad.partition(), 0, 10).await;
-    assert!(matches!(log, Err(sql::Error::Inconsistent(_))), "{log:?}");
-    suite
-        .execute(&bad, format!("UPDATE claim SET user_id = 'carol' {row}"))
-        .await;
+    // In the log it stands in its place, and what is behind it can be read (LOG-1).
+    suite.open(&bad, &[(2, "dave")], sample::START).await.unwrap();
+    let entries = suite.store.log(bad.partition(), seq - 1, 10).await.unwrap();
+    let [Entry::Unreadable(unreadable), Entry::Claim(behind)] = &entries[..] else {
+        panic!("{entries:?}");
+    };
+    assert_eq!((unreadable.seq, unreadable.missing, behind.seq), (seq, false, seq + 1));
+    for fact in ["not a name", "share_no=1", &bad.id().to_string()] {
+        assert!(unreadable.facts.contains(fact), "{fact} in {}", unreadable.facts);
+    }
+    // Whoever asks for as many positions as there are before it is not held up either.
+    let before = suite.store.log(bad.partition(), seq - 2, 1).await.unwrap();
+    assert!(matches!(&before[..], [Entry::Claim(claim)] if claim.seq == seq - 1));
+    suite.store.damage(partition, seq, "carol").await;
+    let entries = suite.store.log(bad.partition(), seq - 1, 10).await.unwrap();
+    assert!(matches!(&entries[..], [Entry::Claim(_), Entry::Claim(_)]));
+
+    // A record that is gone stands in its place too, also at the end of the log, where nothing follows that shows the gap.
+    for gone in [seq + 1, seq] {
+        suite.store.lose(partition, gone).await;
+        let entries = suite.store.log(bad.partition(), gone - 1, 1).await.unwrap();
+        assert_eq!(entries, [Entry::Unreadable(Unreadable::missing(bad.partition(), gone))]);
+    }
+    let entries = suite.store.log(bad.partition(), seq - 1, 10).await.unwrap();
+    assert_eq!(entries.len(), 2, "nothing is told of beyond the head");
 }
 
 fn user(name: &str) -> UserId {

@@ -6,6 +6,7 @@
 mod batch;
 mod claims;
 mod entity;
+mod log;
 mod migration;
 mod row;
 
@@ -14,15 +15,15 @@ use std::num::NonZeroU16;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use id::{PacketId, Partition};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use sql::{ConnectError, Database, Error, Result, Shards};
 
 use super::{Batch, LogStore, PacketStore, Stored};
 use crate::domain::{
-    claim::{Claim, Head, Tally},
+    claim::{Entry, Head, Tally},
     terms::Promise,
 };
-use entity::{claim, head, packet, tally};
+use entity::{head, packet, tally};
 
 /// The three ports. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ impl SqlStore {
 
     /// A store of a test's own.
     #[cfg(test)]
-    pub async fn in_dir(dir: &testkit::Dir) -> Self {
+    pub(crate) async fn in_dir(dir: &testkit::Dir) -> Self {
         let url = dir.sqlite("grab").parse().unwrap();
         Self::open(&[url], sql::Pool::default(), Partition::DEFAULT_COUNT)
             .await
@@ -146,7 +147,7 @@ impl PacketStore for SqlStore {
             transaction.commit().await?;
             Ok(Stored::New)
         };
-        sql::repeat(keep).await
+        self.shards.of(partition).repeat(keep).await
     }
 
     async fn promise(&self, packet_id: PacketId) -> Result<Option<Promise>> {
@@ -180,26 +181,8 @@ impl LogStore for SqlStore {
         Ok(try_join_all(found).await?.concat())
     }
 
-    async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Claim>> {
-        let rows = claim::Entity::find()
-            .filter(claim::Column::PartitionNo.eq(row::partition_no(partition)))
-            .filter(claim::Column::Seq.gt(after_seq))
-            .order_by_asc(claim::Column::Seq)
-            .limit(limit)
-            .all(self.shards.of(partition).read())
-            .await?;
-        let claims = claims::into_claims(rows)?;
-        let gapless = claims
-            .iter()
-            .zip(after_seq + 1..)
-            .all(|(claim, expected_seq)| claim.seq == expected_seq);
-        if gapless {
-            Ok(claims)
-        } else {
-            Err(Error::inconsistent(format!(
-                "the log of {partition} has a gap behind {after_seq} (LOG-1)"
-            )))
-        }
+    async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Entry>> {
+        log::read(self.shards.of(partition), partition, after_seq, limit).await
     }
 
     async fn begin(&self, partitions: &[Partition]) -> Result<Box<dyn Batch>> {
@@ -211,7 +194,9 @@ impl LogStore for SqlStore {
         let Some(partition) = partitions.first() else {
             return Err(Error::inconsistent("a batch needs a partition"));
         };
-        let transaction = self.shards.of(*partition).begin().await?;
-        Ok(Box::new(batch::SqlBatch::lock(transaction, partitions).await?))
+        let database = self.shards.of(*partition);
+        Ok(Box::new(
+            database.note(batch::SqlBatch::lock(database, partitions).await)?,
+        ))
     }
 }

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
+use guard::Guard;
 use id::{PacketId, Partition};
+use runtime::metrics::Counter;
 use sea_orm::DbErr;
 use sql::Error;
 use tokio::{sync::mpsc, time};
@@ -28,6 +30,8 @@ pub struct Lane {
     width: Width,
     /// Whether the last batch met a store that is away, so that an outage is told once.
     away: bool,
+    /// Claims that were committed.
+    claims: Counter<u64>,
 }
 
 /// What a committed batch leaves to be told.
@@ -37,12 +41,13 @@ struct Written {
 }
 
 impl Lane {
-    pub fn new(ports: Ports, width: Width) -> Self {
+    pub fn new(ports: Ports, width: Width, claims: Counter<u64>) -> Self {
         Self {
             ports,
             pictures: Pictures::default(),
             width,
             away: false,
+            claims,
         }
     }
 
@@ -82,7 +87,7 @@ impl Lane {
                     self.complain(&fault, pause);
                     match pause {
                         Some(pause) => time::sleep(pause).await,
-                        None => break Err(WriteError::Unavailable),
+                        None => break Err(given_up(&fault, persistence.outcome_is_unknown())),
                     }
                 }
             }
@@ -112,7 +117,7 @@ impl Lane {
 
     fn complain(&mut self, fault: &Error, pause: Option<Duration>) {
         match fault {
-            Error::Driver(_) | Error::OutcomeUnknown(_) => {
+            Error::Driver(_) | Error::Unwritable(..) | Error::OutcomeUnknown(_) => {
                 if !std::mem::replace(&mut self.away, true) {
                     tracing::error!(%fault, "cannot write the claim log");
                 }
@@ -159,8 +164,12 @@ impl Lane {
             let heads = batch.heads().to_vec();
             return Ok(Written { heads, news });
         }
-        let heads = changes.heads.clone();
-        batch.commit(changes).await?;
+        let (heads, claims) = (changes.heads.clone(), changes.claims.len());
+        let committed = batch.commit(changes).await;
+        if guard::stands(Guard::CommitFirst) {
+            committed?;
+        }
+        self.claims.add(claims as u64, &[]);
         for head in &heads {
             self.pictures.committed(*head);
         }
@@ -223,5 +232,13 @@ impl Lane {
             }
         }
         Ok(tallies)
+    }
+}
+
+/// What is told of a batch that is tried no more.
+fn given_up(fault: &Error, outcome_is_unknown: bool) -> WriteError {
+    match fault {
+        Error::Unwritable(why, _) if !outcome_is_unknown => WriteError::Unwritable(*why),
+        _ => WriteError::Unavailable,
     }
 }

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use sql::Error;
 use tokio::time::Instant;
 
-/// The pauses between tries double from here to there, with jitter.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// A passing failure: a session that the server cut off, a claim that was written past the fence.
 const PASSING: Duration = Duration::from_secs(1);
 /// Another writer in the way. Each wait for its lock may take the longest time that a statement may.
@@ -20,7 +16,8 @@ const UNKNOWN: Duration = Duration::from_secs(30);
 /// Says after each failure whether to try again.
 pub struct Persistence {
     began: Instant,
-    pauses: ExponentialBackoff,
+    /// Failures so far.
+    failures: u32,
     /// Whether the store was away before this batch, so that waiting for it is no use.
     away: bool,
     /// Whether some try may have committed.
@@ -30,14 +27,9 @@ pub struct Persistence {
 impl Persistence {
     /// For a batch that begins now.
     pub fn new(away: bool) -> Self {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(LONGEST_PAUSE)
-            .without_max_times()
-            .with_jitter();
         Self {
             began: Instant::now(),
-            pauses: pauses.build(),
+            failures: 0,
             away,
             unknown: false,
         }
@@ -50,11 +42,14 @@ impl Persistence {
         let patience = match fault {
             Error::Inconsistent(_) => Duration::ZERO,
             _ if self.unknown => UNKNOWN,
+            // Room does not come by itself: who asked should hear of it.
+            Error::Unwritable(..) => Duration::ZERO,
             Error::Contended(_) => CONTENDED,
             Error::Driver(_) if self.away => Duration::ZERO,
             Error::Driver(_) | Error::Conflict(_) | Error::OutcomeUnknown(_) => PASSING,
         };
-        let pause = self.pauses.next()?;
+        let pause = retry::TRANSACTION.pause(self.failures);
+        self.failures = self.failures.saturating_add(1);
         (self.began.elapsed() < patience).then_some(pause)
     }
 
@@ -77,7 +72,6 @@ mod tests {
     async fn tried(mut persistence: Persistence, fault: Error) -> Duration {
         let began = Instant::now();
         while let Some(pause) = persistence.pause_after(&fault) {
-            assert!(pause <= LONGEST_PAUSE * 2, "{pause:?}"); // the jitter adds up to as much again
             tokio::time::sleep(pause).await;
         }
         began.elapsed()
@@ -91,13 +85,14 @@ mod tests {
             (true, Error::Conflict(fault()), PASSING),
             (true, Error::Contended(fault()), CONTENDED),
             (true, Error::OutcomeUnknown(fault()), UNKNOWN),
+            (false, Error::Unwritable(sql::Unwritable::Full, fault()), Duration::ZERO),
             (false, Error::inconsistent("x"), Duration::ZERO),
         ];
         for (away, fault, patience) in table {
             let text = fault.to_string();
             let tried = tried(Persistence::new(away), fault).await;
             assert!(
-                (patience..=patience + LONGEST_PAUSE * 2).contains(&tried),
+                (patience..=patience + retry::TRANSACTION.ceiling(u32::MAX) * 2).contains(&tried),
                 "{text}: {tried:?}"
             );
         }

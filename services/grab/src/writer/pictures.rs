@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use guard::Guard;
 use id::{PacketId, Partition};
 
 use crate::{
@@ -55,7 +56,7 @@ impl Pictures {
             self.begin(head);
             return None;
         };
-        if known.head.version == head.version {
+        if !guard::stands(Guard::WriterFence) || known.head.version == head.version {
             return None;
         }
         let missed = head.next_seq - known.head.next_seq;

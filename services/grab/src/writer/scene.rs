@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use super::{Ports, Width, Writer};
 use crate::{
     domain::{
-        claim::{Claim, Head, Tally},
+        claim::{Claim, Entry, Head, Tally},
         packet::{Packet, sample},
         picture::Opening,
     },
@@ -90,7 +90,7 @@ impl LogStore for Faulty {
         self.store.heads(partitions).await
     }
 
-    async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Claim>> {
+    async fn log(&self, partition: Partition, after_seq: i64, limit: u64) -> Result<Vec<Entry>> {
         self.store.log(partition, after_seq, limit).await
     }
 
@@ -263,9 +263,7 @@ impl Scene {
         let log = async || self.store.log(packet.partition(), 0, 100_000).await.ok();
         let log = testkit::eventually("the log", log).await;
         assert!(
-            log.iter()
-                .map(|claim| claim.seq)
-                .eq(1..=i64::try_from(log.len()).unwrap()),
+            log.iter().map(Entry::seq).eq(1..=i64::try_from(log.len()).unwrap()),
             "LOG-1"
         );
         claims

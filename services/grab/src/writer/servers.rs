@@ -204,7 +204,7 @@ async fn a_database_that_hangs_holds_up_nobody_else(engine: &Engine) {
         scene.packet(in_half(0, 1), 30).await,
         scene.packet(in_half(1, 1), 30).await,
     );
-    let head = scene.ports.heads.follow(well.partition()).unwrap();
+    let mut head = scene.ports.heads.follow(well.partition()).unwrap();
     heads::start_polling(&scene.ports.heads, &scene.ports.store, POLL, &scene.process);
     for (round, fails) in [Proxy::hang, Proxy::refuse].into_iter().enumerate() {
         let users: Vec<_> = (0..5).map(|n| user(10 * round + n)).collect();
@@ -221,7 +221,7 @@ async fn a_database_that_hangs_holds_up_nobody_else(engine: &Engine) {
         // What another process writes to the other database is seen too.
         let claim = claim_in(elsewhere.open(&well, &user(10 * round + 9), None).await.unwrap());
         eventually("the head of the other database", async || {
-            (head.borrow().last_seq() == claim.seq).then_some(())
+            (head.see().last_seq() == claim.seq).then_some(())
         })
         .await;
         proxy.resume();

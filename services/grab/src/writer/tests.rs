@@ -38,13 +38,7 @@ async fn a_passing_failure_is_tried_again_and_nobody_hears_of_it() {
         assert_eq!(claim_in(writer.open(&packet, &user(1), None).await.unwrap()), claim);
         let claims = scene.claims(&packet).await;
         assert_eq!((claims.len(), &claims[1]), (2, &claim), "{faults:?}");
-        let head = scene
-            .ports
-            .heads
-            .follow(packet.partition())
-            .unwrap()
-            .borrow()
-            .last_seq();
+        let head = scene.ports.heads.follow(packet.partition()).unwrap().see().last_seq();
         assert_eq!(head, 2, "followers hear of it, {faults:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod feed;
 mod instances;
+mod limits;
 mod members;
 mod race;
 mod records;

@@ -1,6 +1,7 @@
 //! What was promised when a packet was sent.
 
 use clock::Timestamp;
+use guard::Guard;
 use id::{GroupId, PacketId, RequestId, UserId};
 use passphrase::PassphraseDigest;
 use rand::CryptoRng;
@@ -124,6 +125,12 @@ impl Packet {
     /// The packet's id.
     pub fn id(&self) -> PacketId {
         self.terms.packet_id
+    }
+
+    /// The seed, once anyone may know it: at the end (SEED-1).
+    pub fn revealed_seed(&self) -> Option<&Seed> {
+        let ended = matches!(self.state, State::Completed { .. });
+        (ended || !guard::stands(Guard::SeedLast)).then_some(&self.seed)
     }
 }
 

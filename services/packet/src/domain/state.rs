@@ -8,6 +8,7 @@
 //! A transition is a pure function of the packet; the store applies it only to the state it was derived from.
 
 use clock::Timestamp;
+use guard::Guard;
 
 use super::Packet;
 
@@ -183,14 +184,15 @@ impl Packet {
     pub fn completed(&self) -> Result<State, Misstep> {
         match self.state {
             State::Closing(Some(closed)) => {
-                let refunded_fen = self
-                    .terms
-                    .total_fen
-                    .checked_sub(closed.opened_fen)
-                    .ok_or(Misstep::Impossible {
-                        opened_count: closed.opened_count,
-                        opened_fen: closed.opened_fen,
-                    })?;
+                let kept_fen = if guard::stands(Guard::RefundRest) {
+                    closed.opened_fen
+                } else {
+                    0
+                };
+                let refunded_fen = self.terms.total_fen.checked_sub(kept_fen).ok_or(Misstep::Impossible {
+                    opened_count: closed.opened_count,
+                    opened_fen: closed.opened_fen,
+                })?;
                 Ok(State::Completed { closed, refunded_fen })
             }
             _ => Err(self.no_way(Phase::Completed)),

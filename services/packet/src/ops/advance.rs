@@ -10,6 +10,8 @@
 
 use std::sync::Arc;
 
+use guard::Guard;
+
 use super::{Error, step};
 use crate::{
     domain::{Packet, State},
@@ -39,15 +41,15 @@ impl Advance {
             return Ok(packet);
         }
         let next = match self.treasury.fund(&packet.terms).await? {
-            Funding::Funded => {
-                self.gate.preload(&packet).await?;
-                packet.activated()?
-            }
-            Funding::Refused(rejection) => {
+            Funding::Refused(rejection) if guard::stands(Guard::FundFirst) => {
                 // Before the state, not with it: the day may be in another database, and what is released twice is
                 // released once.
                 self.requests.release(&packet.terms.sender_id, packet.id()).await?;
                 packet.rejected(rejection)?
+            }
+            Funding::Funded | Funding::Refused(_) => {
+                self.gate.preload(&packet).await?;
+                packet.activated()?
             }
         };
         step(&*self.packets, packet, next).await

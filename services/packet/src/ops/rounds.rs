@@ -19,10 +19,6 @@ use crate::{
 /// How many packets one round leases and drives at once. All are driven from the moment they are leased, so that no lease
 /// runs out in a queue.
 const WIDTH: u64 = 32;
-/// Pause after a first failure; it doubles with each further one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// Longest pause between two attempts on one packet: a peer that is back is noticed within a minute.
-const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// Shortest pause between two rounds, where a packet is due but held by another instance.
 const MIN_PAUSE: Duration = Duration::from_millis(5);
 
@@ -67,13 +63,17 @@ impl<D: Drive> Rounds<D> {
     /// Round after round until the process stops. A round that has begun is finished.
     pub async fn run(self, process: Process) {
         let (mut leasing_fails, mut driving_fails) = (false, false);
+        let mut backoff = retry::PEER.alone();
         while !process.is_stopping() {
+            let mut in_vain = false;
             let pause = match self.round().await {
                 Ok(round) => {
                     self.note(&mut leasing_fails, None);
                     if round.leased > 0 {
                         let passing = round.failures.iter().find(|fault| fault.is_passing());
                         self.note(&mut driving_fails, passing);
+                        // Whatever they need is away: a sweep through everything that is due would only hammer it.
+                        in_vain = round.failures.iter().filter(|fault| fault.is_passing()).count() == round.leased;
                     }
                     self.pause_after(&round).await
                 }
@@ -84,6 +84,15 @@ impl<D: Drive> Rounds<D> {
             };
             if !process.pause(pause).await {
                 return;
+            }
+            if !in_vain {
+                backoff.reset();
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = process.stopping() => return,
+                () = backoff.wait() => {}
             }
         }
     }
@@ -125,12 +134,10 @@ impl<D: Drive> Rounds<D> {
         Some(fault)
     }
 
-    /// Half of it fixed, half of it at random, so that packets that failed together do not return together.
+    /// Full jitter, so that packets that failed together do not return together.
     fn backoff(&self, attempts: u32) -> Duration {
-        let full = FIRST_BACKOFF
-            .saturating_mul(2_u32.saturating_pow(attempts))
-            .min(MAX_BACKOFF);
-        full / 2 + self.rng.with(|rng| rng.random_range(Duration::ZERO..=full / 2))
+        let ceiling = retry::WORK.ceiling(attempts);
+        self.rng.with(|rng| rng.random_range(Duration::ZERO..=ceiling))
     }
 
     async fn pause_after(&self, round: &Round) -> Duration {

@@ -16,6 +16,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clock::SharedClock;
+use guard::Guard;
 use id::PacketId;
 use rand::Rng;
 
@@ -50,10 +51,10 @@ impl Send {
     /// Sends what is ordered. Returns the packet ACTIVE, or as it is now if the request was answered before.
     pub async fn send(&self, order: &Order) -> Result<Packet, Error> {
         let reserved = match self.requests.find(&order.sender_id, &order.request_id).await? {
-            Some(reserved) => reserved,
-            None => self.reserve(order).await?,
+            Some(reserved) if guard::stands(Guard::RequestOnce) => reserved,
+            _ => self.reserve(order).await?,
         };
-        if reserved.fingerprint != order.fingerprint() {
+        if guard::stands(Guard::RequestPayload) && reserved.fingerprint != order.fingerprint() {
             return Err(Error::RequestIdReused(order.request_id.clone()));
         }
         let packet = self.insert(order, &reserved).await?;
@@ -123,7 +124,8 @@ impl Send {
     }
 
     async fn insert(&self, order: &Order, reserved: &Reservation) -> Result<Packet, Error> {
-        if let Some(packet) = self.packets.get(&[reserved.packet_id]).await?.pop() {
+        let known = self.packets.get(&[reserved.packet_id]).await?.pop();
+        if let Some(packet) = known.filter(|_| guard::stands(Guard::SeedOnce)) {
             return Ok(packet);
         }
         let packet = self.rng.with(|rng| Packet::draw(order, reserved, rng));

@@ -166,18 +166,17 @@ pub fn list(request: &ListPacketsRequest) -> Result<(Of, Page<PacketId>), Status
     violations.finish_with(of.zip(page))
 }
 
-/// The packet as it may be shown: the seed stays hidden until the end (SEED-1).
+/// The packet as it may be shown.
 pub fn packet(packet: &Packet) -> packet_v1::Packet {
     let closed = packet.state.closed();
-    let seed = match packet.state {
-        State::Completed { .. } => packet.seed.as_bytes().to_vec(),
-        _ => Vec::new(),
-    };
     packet_v1::Packet {
         terms: Some(wire::terms(packet)),
         state: state(packet.state.phase()).into(),
         commitment: packet.commitment.to_vec(),
-        seed,
+        seed: packet
+            .revealed_seed()
+            .map(|seed| seed.as_bytes().to_vec())
+            .unwrap_or_default(),
         reject_reason: match &packet.state {
             State::Rejected(rejection) => rejection.reason.clone(),
             _ => String::new(),

@@ -1,14 +1,9 @@
 //! Errors → `tonic::Status`, in this one place.
 
-use std::time::Duration;
-
-use status::Violations;
+use status::{RETRY_DELAY, Violations};
 use tonic::Status;
 
 use crate::{ops::Error, peer};
-
-/// After how long a repeat is worth while, when something did not answer.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// The status of an error.
 pub fn status(error: Error) -> Status {
@@ -69,13 +64,16 @@ pub fn status(error: Error) -> Status {
             }
         }
         Error::PacketNotFound(id) => status::not_found("packet", id),
-        Error::Peer(peer::Error::Unavailable { peer, cause }) => status::unavailable(peer, cause, RETRY),
+        Error::Peer(peer::Error::Unavailable { peer, cause }) => status::unavailable(peer, cause, RETRY_DELAY),
+        Error::Store(fault @ sql::Error::Unwritable(why, _)) => {
+            status::unwritable(why.reason(), "the store of packets", why, fault)
+        }
         Error::Store(
             fault @ (sql::Error::Driver(_)
             | sql::Error::Contended(_)
             | sql::Error::Conflict(_)
             | sql::Error::OutcomeUnknown(_)),
-        ) => status::unavailable("the store", fault, RETRY),
+        ) => status::unavailable("the store", fault, RETRY_DELAY),
         fault @ (Error::Misstep(_)
         | Error::Overtime
         | Error::Peer(peer::Error::Broken { .. })

@@ -1,6 +1,7 @@
 //! What every implementation of the ports keeps.
 
 pub mod agenda;
+pub mod commits;
 pub mod crowd;
 
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use id::{PacketId, UserId};
 use paging::Page;
 
-use super::{Of, Packets, Requests, Reserved};
+use super::{Agenda, Of, Packets, Requests, Reserved};
 use crate::domain::{
     Audience, Closed, DailyLimits, DailyUse, Packet, Rejection, Reservation, State,
     fixture::{limits, noon, order, packet_of},
@@ -16,6 +17,22 @@ use crate::domain::{
 
 pub fn offer(sender: &str, request: &str, number: u8) -> Reservation {
     limits().decide(&order(sender, request), PacketId::new(1_000, &[number; 10]), noon())
+}
+
+/// Which packets are an agenda's own.
+pub type Home<'a> = &'a dyn Fn(PacketId) -> bool;
+
+/// All ports over an empty store, with its agendas and what is at home in each.
+pub async fn everything<S: Requests + Packets, A: Agenda>(store: &S, agendas: &[(&A, Home<'_>)]) {
+    requests(store).await;
+    crowd::requests(store).await;
+    packets(store).await;
+    crowd::packets(store).await;
+    for (agenda, home) in agendas {
+        agenda::agenda(store, *agenda, home).await;
+        agenda::shared(store, *agenda, home).await;
+    }
+    lists(store).await;
 }
 
 /// [`Requests`] over an empty store. The fixture's day holds 3 packets and 250 fen; each packet has 100 fen.

@@ -8,7 +8,10 @@ use runtime::Process;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::pace::{Backoff, Overdue, PATIENCE, Steady};
+use super::{
+    backlog::Backlog,
+    pace::{Overdue, PATIENCE, Steady},
+};
 use crate::{
     domain::{LoggedClaim, claim::continuing},
     peer::ClaimLog,
@@ -38,12 +41,17 @@ pub struct Feed {
     pub stop: CancellationToken,
     /// Tells of losses, once for all feeds: they are lost together.
     pub steady: Arc<Mutex<Steady>>,
+    /// How often all feeds together may ask again.
+    pub budget: retry::Budget,
+    /// What waits to be settled.
+    pub backlog: Backlog,
 }
 
 /// Follows until it is told to stop.
 pub async fn run(mut feed: Feed, log: Arc<dyn ClaimLog>, process: Process) {
     let stop = feed.stop.clone();
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
         () = process.stopping() => {}
         () = feed.follow(&*log) => {}
@@ -52,18 +60,19 @@ pub async fn run(mut feed: Feed, log: Arc<dyn ClaimLog>, process: Process) {
 
 impl Feed {
     async fn follow(&mut self, log: &dyn ClaimLog) {
-        let mut backoff = Backoff::default();
+        let mut backoff = retry::PEER.within(self.budget.clone());
         let mut overdue = Overdue::new();
         loop {
             let before = self.last;
             let mut opened = None;
             let fault = self.read(log, &mut opened, &mut overdue).await;
+            self.backlog.follows(self.partition, false);
             if self.out.is_closed() {
                 return;
             }
             self.steady().failed(&fault);
             if self.last > before {
-                backoff = Backoff::default();
+                backoff.reset();
             }
             if opened.is_some_and(|opened: Instant| opened.elapsed() >= PATIENCE) {
                 overdue.end(); // it was quiet, not cut off
@@ -72,7 +81,7 @@ impl Feed {
                 let (partition, after_seq) = (self.partition.index(), self.last);
                 tracing::error!(partition, after_seq, %fault, "this partition's claims do not arrive");
             }
-            tokio::time::sleep(backoff.next()).await;
+            backoff.wait().await;
         }
     }
 
@@ -83,6 +92,7 @@ impl Feed {
             Err(fault) => return fault.to_string(),
         };
         *opened = Some(Instant::now());
+        self.backlog.follows(self.partition, true);
         self.steady().works();
         while let Some(batch) = stream.next().await {
             let batch = match batch {
@@ -97,6 +107,7 @@ impl Feed {
                 continue;
             };
             let last = last.seq;
+            self.backlog.read(self.partition, &claims);
             let fed = Fed {
                 partition: self.partition,
                 feed: self.number,

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Terms,
+    backlog::Backlog,
     feed::{self, Fed, Feed},
-    pace::Steady,
+    pace::{FEEDS_AT_ONCE, FEEDS_PER_SECOND, Steady},
 };
 use crate::ops::{Ports, settle::Batch};
 
@@ -26,6 +27,8 @@ pub struct Holdings {
     process: Process,
     feeds: mpsc::Sender<Fed>,
     steady: Arc<Mutex<Steady>>,
+    budget: retry::Budget,
+    backlog: Backlog,
     changed: Notify,
     held: Mutex<Held>,
 }
@@ -45,12 +48,14 @@ struct Holding {
 
 impl Holdings {
     /// None yet. What comes in goes to `feeds`.
-    pub fn new(ports: Ports, process: Process, feeds: mpsc::Sender<Fed>) -> Self {
+    pub fn new(ports: Ports, process: Process, feeds: mpsc::Sender<Fed>, backlog: Backlog) -> Self {
         Self {
             ports,
             process,
             feeds,
             steady: Arc::new(Mutex::new(Steady::new("following the claim log"))),
+            budget: retry::Budget::new(FEEDS_PER_SECOND, FEEDS_AT_ONCE),
+            backlog,
             changed: Notify::new(),
             held: Mutex::default(),
         }
@@ -69,10 +74,12 @@ impl Holdings {
         for (partition, batch) in batches {
             if lost.contains(partition) {
                 held.partitions.remove(partition);
+                self.backlog.forget(*partition);
             } else if let Some(holding) = held.partitions.get_mut(partition)
                 && holding.after_seq == batch.from_seq
             {
                 holding.after_seq = batch.to_seq();
+                self.backlog.settled(*partition, batch.to_seq());
             }
         }
         if !lost.is_empty() {
@@ -84,6 +91,7 @@ impl Holdings {
     fn hold(&self, cursors: &BTreeMap<Partition, i64>) {
         let mut held = self.lock();
         held.partitions.retain(|partition, _| cursors.contains_key(partition));
+        self.backlog.keep_only(|partition| cursors.contains_key(&partition));
         for (partition, after_seq) in cursors {
             if held.partitions.contains_key(partition) {
                 continue;
@@ -97,7 +105,10 @@ impl Holdings {
                 out: self.feeds.clone(),
                 stop: stop.clone(),
                 steady: Arc::clone(&self.steady),
+                budget: self.budget.clone(),
+                backlog: self.backlog.clone(),
             };
+            self.backlog.follows(*partition, false);
             self.process.spawn(
                 "feed",
                 feed::run(feed, Arc::clone(&self.ports.log), self.process.clone()),
@@ -133,6 +144,7 @@ pub async fn keep(holdings: &Holdings, ports: &Ports, terms: Terms, process: &Pr
             Err(fault) => steady.failed(&fault),
         }
         tokio::select! {
+            biased;
             () = process.stopping() => {}
             () = holdings.changed.notified() => {}
             () = tokio::time::sleep(terms.lease_ttl / RENEWALS) => {}

@@ -2,37 +2,20 @@
 
 use std::{fmt::Display, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
-/// The first pause: as short as a restart of a connection.
-const MIN_PAUSE: Duration = Duration::from_millis(20);
-/// The longest pause before jitter: a peer that comes back is found again this soon.
-const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// How often all feeds of a process together may ask for a log after they have lost it, in a second, and how many at once
+/// after a quiet time. A process with all of 64 partitions follows all of them again two seconds after grab is back; grab
+/// meets an even stream of streams to open, and not 64 at once from each process.
+pub const FEEDS_PER_SECOND: u32 = 32;
+/// See [`FEEDS_PER_SECOND`].
+pub const FEEDS_AT_ONCE: u32 = 8;
 
 /// How long a partition's claims may stand still before it is named: longer than a restart of whatever they wait for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Pauses that double up to a cap, with jitter, without end.
-pub struct Backoff(ExponentialBackoff);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        let builder = ExponentialBuilder::default()
-            .with_min_delay(MIN_PAUSE)
-            .with_max_delay(MAX_PAUSE)
-            .with_jitter()
-            .without_max_times();
-        Self(builder.build())
-    }
-}
-
-impl Backoff {
-    /// The next pause.
-    pub fn next(&mut self) -> Duration {
-        self.0.next().unwrap_or(MAX_PAUSE)
-    }
-}
+/// How long something is refused before it is believed: some ten tries, and shorter than anybody waits for their money.
+const DOUBT: Duration = Duration::from_secs(2);
 
 /// Notices that something stands still, so that each partition concerned is named, once. What fails for all of them
 /// together is told by [`Steady`] at once.
@@ -60,6 +43,28 @@ impl Overdue {
     /// Begins anew; whether it was too long.
     pub fn end(&mut self) -> bool {
         std::mem::replace(self, Self::new()).told
+    }
+}
+
+/// Notices that something is refused again and again: not once, because a peer that starts may say anything.
+#[derive(Default)]
+pub struct Refused {
+    since: Option<Instant>,
+}
+
+impl Refused {
+    /// How it failed: whether it was refused, or in passing.
+    pub fn note(&mut self, refused: bool) {
+        self.since = if refused {
+            self.since.or_else(|| Some(Instant::now()))
+        } else {
+            None
+        };
+    }
+
+    /// Whether nothing else was said for a while.
+    pub fn for_long(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= DOUBT)
     }
 }
 
@@ -93,6 +98,20 @@ impl Steady {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_believed_when_nothing_else_is_said_for_a_while() {
+        let mut refused = Refused::default();
+        refused.note(true);
+        tokio::time::advance(DOUBT / 2).await;
+        refused.note(false);
+        refused.note(true);
+        tokio::time::advance(DOUBT / 2).await;
+        refused.note(true);
+        assert!(!refused.for_long());
+        tokio::time::advance(DOUBT / 2).await;
+        assert!(refused.for_long());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn standing_still_is_news_once() {

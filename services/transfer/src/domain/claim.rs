@@ -1,6 +1,7 @@
 //! Claims as the log gives them, which need not be as they should.
 
 use clock::Timestamp;
+use guard::Guard;
 use id::Partition;
 
 /// A claim as it stands in the log, before anybody has judged it.
@@ -20,6 +21,46 @@ pub struct LoggedClaim {
     pub amount_fen: i64,
     /// When it was made durable, if that can be read.
     pub at: Option<Timestamp>,
+    /// Set where the log itself cannot read its record: then nothing but the position is known.
+    pub damage: Option<Damage>,
+}
+
+/// What is left of a damaged record of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Whether there is no record at all.
+    pub missing: bool,
+    /// What it holds, for a person.
+    pub facts: String,
+}
+
+impl LoggedClaim {
+    /// A position of which no more is known than that there was a claim.
+    pub fn damaged(partition: Partition, seq: i64, damage: Damage) -> Self {
+        Self {
+            partition,
+            seq,
+            packet_id: String::new(),
+            share_no: 0,
+            user_id: String::new(),
+            amount_fen: 0,
+            at: None,
+            damage: Some(damage),
+        }
+    }
+
+    /// What was read of it, for a person who has to make sense of it.
+    pub fn facts(&self) -> String {
+        let what = match &self.damage {
+            Some(Damage { missing: true, .. }) => "there is no record".to_owned(),
+            Some(Damage { facts, .. }) => facts.clone(),
+            None => format!(
+                "packet_id={} share_no={} user_id={} amount_fen={}",
+                self.packet_id, self.share_no, self.user_id, self.amount_fen
+            ),
+        };
+        format!("partition={} seq={}: {what}", self.partition.index(), self.seq)
+    }
 }
 
 /// The log skipped a position: what was read is not what was asked for (LOG-1).
@@ -41,13 +82,13 @@ pub fn continuing(last: i64, batch: Vec<LoggedClaim>) -> Result<Vec<LoggedClaim>
         if claim.seq < next {
             continue;
         }
-        if claim.seq > next {
+        if guard::stands(Guard::LogGap) && claim.seq > next {
             return Err(Gap {
                 expected: next,
                 found: claim.seq,
             });
         }
-        next = next.saturating_add(1);
+        next = claim.seq.saturating_add(1);
         fresh.push(claim);
     }
     Ok(fresh)
@@ -67,6 +108,7 @@ mod tests {
                 user_id: String::new(),
                 amount_fen: 0,
                 at: None,
+                damage: None,
             })
             .collect()
     }

@@ -11,6 +11,8 @@ pub enum Account {
     Escrow(PacketId),
     /// Money that could not reach a user's wallet.
     Suspense(UserId),
+    /// The world outside: where money is written off to.
+    External,
 }
 
 /// Why money moves.
@@ -24,7 +26,7 @@ pub enum Reason {
     Refund,
     /// Escrow → suspense.
     Suspense,
-    /// Escrow or suspense → wallet, by an operator's decision.
+    /// Escrow or suspense → wallet or the world outside, by an operator's decision.
     Repair,
 }
 

@@ -4,9 +4,10 @@ mod explained;
 mod life;
 
 use clock::Timestamp;
+use guard::Guard;
 use id::{PacketId, Partition, TransferId, UserId};
 
-use super::{Account, LoggedClaim, Movement, Reason, Verdict};
+use super::{Account, Damage, Difference, LoggedClaim, Movement, Payee, Reason, Verdict};
 
 pub use life::Delivery;
 
@@ -19,6 +20,8 @@ pub enum Kind {
     Settle,
     /// Escrow → sender.
     Refund,
+    /// Moves nothing: stands for a difference that is about no other order, so that it has a repair case.
+    Finding,
 }
 
 /// Where an order is. See [`State::may_become`].
@@ -47,6 +50,8 @@ pub enum Failure {
     UnreadableClaim,
     /// Reconciliation found the claim behind it without an order.
     ClaimWithoutTransfer,
+    /// The ledger has no verdict on it, while it has on others: it answers with an error of its own.
+    NoVerdict,
 }
 
 /// The claim behind a SETTLE order.
@@ -83,8 +88,8 @@ pub struct Order {
     pub failure: Option<Failure>,
     /// For a REJECTED one, the balance that fell short; 0 otherwise.
     pub balance_fen: i64,
-    /// For a REPAIRED one, whose wallet the money went to.
-    pub paid_to: Option<UserId>,
+    /// Where an operator's decision moved the money: for a REPAIRED one, and for a REJECTED one that was posted all the same.
+    pub paid_to: Option<Payee>,
     /// When it was recorded.
     pub created: Timestamp,
     /// When it came to its present state.
@@ -98,6 +103,7 @@ impl Failure {
             Self::Refused(verdict) => verdict.name(),
             Self::UnreadableClaim => "UNREADABLE_CLAIM",
             Self::ClaimWithoutTransfer => "CLAIM_WITHOUT_TRANSFER",
+            Self::NoVerdict => "NO_VERDICT",
         }
     }
 
@@ -106,6 +112,7 @@ impl Failure {
         match name {
             "UNREADABLE_CLAIM" => Some(Self::UnreadableClaim),
             "CLAIM_WITHOUT_TRANSFER" => Some(Self::ClaimWithoutTransfer),
+            "NO_VERDICT" => Some(Self::NoVerdict),
             name => Verdict::from_name(name).map(Self::Refused),
         }
     }
@@ -162,6 +169,35 @@ impl Order {
         }
     }
 
+    /// What stands for a position of the log of which no more is known than where it is. Its case's first event tells what
+    /// was read ([`super::CaseEvent::with_detail`]).
+    pub fn unreadable(partition: Partition, seq: i64, now: Timestamp) -> Self {
+        let damage = Damage {
+            missing: false,
+            facts: String::new(),
+        };
+        Self::for_claim(&LoggedClaim::damaged(partition, seq, damage), now)
+    }
+
+    /// What stands for `difference`: the same for the same kind and subject, however often it is found.
+    pub fn finding(difference: &Difference, now: Timestamp) -> Self {
+        Self {
+            id: TransferId::finding(difference.kind.name(), &difference.subject),
+            kind: Kind::Finding,
+            state: State::Stuck,
+            packet: difference.packet,
+            user: None,
+            amount_fen: difference.difference_fen.saturating_abs(),
+            share_no: 0,
+            claim: None,
+            failure: None,
+            balance_fen: 0,
+            paid_to: None,
+            created: now,
+            updated: now,
+        }
+    }
+
     fn pending(id: TransferId, kind: Kind, packet: PacketId, user: UserId, amount_fen: i64, now: Timestamp) -> Self {
         Self {
             id,
@@ -201,6 +237,7 @@ impl Order {
             Kind::Fund => (wallet, escrow, Reason::Fund),
             Kind::Settle => (escrow, wallet, Reason::Settle),
             Kind::Refund => (escrow, wallet, Reason::Refund),
+            Kind::Finding => return None,
         };
         self.moving(self.id, debit, credit, reason)
     }
@@ -208,29 +245,36 @@ impl Order {
     /// The stand-in where the wallet cannot take the money: the same id, to suspense.
     pub fn to_suspense(&self) -> Option<Movement> {
         let (escrow, suspense) = (Account::Escrow(self.packet?), Account::Suspense(self.user.clone()?));
-        self.moving(self.id, escrow, suspense, Reason::Suspense)
+        let id = if guard::stands(Guard::SuspenseId) {
+            self.id
+        } else {
+            self.repair_id()
+        };
+        self.moving(id, escrow, suspense, Reason::Suspense)
     }
 
-    /// An operator's decision: from where the money is to the wallet of `to`. From escrow under the order's own id, from
-    /// suspense under the one id there is for its second leg.
-    pub fn repair(&self, to: &UserId) -> Option<Movement> {
-        let wallet = Account::Wallet(to.clone());
-        match self.state {
-            State::Suspended => {
-                let suspense = Account::Suspense(self.user.clone()?);
-                self.moving(self.repair_id(), suspense, wallet, Reason::Repair)
-            }
-            _ => self.moving(self.id, Account::Escrow(self.packet?), wallet, Reason::Repair),
-        }
+    /// An operator's decision: from where the money is to `payee`. From escrow under the order's own id; from suspense, and
+    /// from the escrow of a funding that should not have been posted, whose own id that posting has, under the one id there
+    /// is for its second leg.
+    pub fn repair(&self, payee: &Payee) -> Option<Movement> {
+        let (id, debit) = match self.state {
+            State::Suspended => (self.repair_id(), Account::Suspense(self.user.clone()?)),
+            State::Rejected => (self.repair_id(), Account::Escrow(self.packet?)),
+            _ => (self.id, Account::Escrow(self.packet?)),
+        };
+        self.moving(id, debit, payee.account(), Reason::Repair)
     }
 
-    /// The id of the second leg, suspense → wallet. There is one for all attempts, so that the ledger lets at most one of
+    /// The id of the second leg, such as suspense → wallet. There is one for all attempts, so that the ledger lets at most one of
     /// them through, whoever made it and however late it arrives.
     pub fn repair_id(&self) -> TransferId {
         TransferId::repair(self.id)
     }
 
     fn moving(&self, id: TransferId, debit: Account, credit: Account, reason: Reason) -> Option<Movement> {
+        if self.kind == Kind::Finding {
+            return None;
+        }
         Some(Movement {
             id,
             debit,

@@ -15,6 +15,8 @@ pub enum Verdict {
     IdReused,
     /// The id was applied before with this payload.
     AlreadyPosted,
+    /// The reason does not go with these accounts.
+    WrongAccounts,
     /// The account to debit does not exist.
     DebitNotFound,
     /// The account to credit does not exist.
@@ -66,13 +68,14 @@ pub enum OnSuspense {
 
 impl Verdict {
     /// All verdicts in order of precedence.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidId,
         Self::InvalidField,
         Self::InvalidAmount,
         Self::SameAccount,
         Self::IdReused,
         Self::AlreadyPosted,
+        Self::WrongAccounts,
         Self::DebitNotFound,
         Self::CreditNotFound,
         Self::DebitFrozen,
@@ -91,6 +94,7 @@ impl Verdict {
             Self::SameAccount => "SAME_ACCOUNT",
             Self::IdReused => "ID_REUSED",
             Self::AlreadyPosted => "ALREADY_POSTED",
+            Self::WrongAccounts => "WRONG_ACCOUNTS",
             Self::DebitNotFound => "DEBIT_NOT_FOUND",
             Self::CreditNotFound => "CREDIT_NOT_FOUND",
             Self::DebitFrozen => "DEBIT_FROZEN",
@@ -121,9 +125,12 @@ impl Verdict {
             | Self::CreditFrozen
             | Self::InsufficientFunds
             | Self::BalanceOverflow => OnFund::Refused,
-            Self::InvalidId | Self::InvalidField | Self::InvalidAmount | Self::SameAccount | Self::IdReused => {
-                OnFund::Broken
-            }
+            Self::InvalidId
+            | Self::InvalidField
+            | Self::InvalidAmount
+            | Self::SameAccount
+            | Self::IdReused
+            | Self::WrongAccounts => OnFund::Broken,
         }
     }
 
@@ -136,6 +143,7 @@ impl Verdict {
             | Self::InvalidField
             | Self::InvalidAmount
             | Self::SameAccount
+            | Self::WrongAccounts
             | Self::DebitNotFound
             | Self::DebitFrozen
             | Self::InsufficientFunds => OnWallet::Stuck,
@@ -167,6 +175,7 @@ mod tests {
             (Verdict::SameAccount, F::Broken, W::Stuck, S::Stuck),
             (Verdict::IdReused, F::Broken, W::TrySuspense, S::AskLedger),
             (Verdict::AlreadyPosted, F::Funded, W::Paid, S::Suspended),
+            (Verdict::WrongAccounts, F::Broken, W::Stuck, S::Stuck),
             (Verdict::DebitNotFound, F::Refused, W::Stuck, S::Stuck),
             (Verdict::CreditNotFound, F::Refused, W::TrySuspense, S::Stuck),
             (Verdict::DebitFrozen, F::Refused, W::Stuck, S::Stuck),

@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | 1 | all orders, escrow → wallet | always |
 //! | 2 | escrow → suspense, under the same id | those whose wallet cannot take it |
-//! | 3 | look up what the ledger has | those whose id was used in another way |
+//! | 3 | look up what the ledger has, and judge by where the money went | those whose id was used in another way |
 //!
 //! Both ways out have the order's own id, so that the ledger lets through exactly one of them (MONEY-3), whoever asks,
 //! how often, and how late. A crash between the rounds, an unfreeze between a crash and the repeat, a packet that was
-//! long on its way: the repeat finds out what happened and changes nothing.
+//! long on its way: the repeat finds out what happened and changes nothing. So does one over records that were restored
+//! from an old copy, when an operator had sent the money on since.
 
 use crate::{
     domain::{
@@ -51,8 +52,8 @@ pub async fn deliver(ledger: &dyn Ledger, orders: &[Order]) -> Result<Vec<Delive
         let posted = ledger.posted(&ids).await?;
         for index in unclear {
             let order = &orders[index];
-            if posted.get(&order.id) == Some(&order.movement()) {
-                deliveries[index] = Delivery::Paid;
+            if let Some(Some(movement)) = posted.get(&order.id) {
+                deliveries[index] = order.went_by(movement);
             }
         }
     }

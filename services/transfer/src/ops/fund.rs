@@ -24,6 +24,7 @@ use std::{
 };
 
 use clock::Timestamp;
+use guard::Guard;
 use id::{PacketId, UserId};
 use runtime::{Process, deadline};
 use tokio::{sync::oneshot, time::Instant};
@@ -83,7 +84,7 @@ impl Fund {
         loop {
             let now = self.ports.clock.now();
             let attempt = self.attempts.next(clock::after(now, WINDOW));
-            let start = if Instant::now() < patience {
+            let start = if guard::stands(Guard::FundWindow) && Instant::now() < patience {
                 self.ports.store.begin_fund(&draft, attempt, now).await?
             } else {
                 self.ports.store.take_over_fund(&draft, attempt, now).await?
@@ -131,7 +132,12 @@ async fn post(ports: &Ports, order: &Order, attempt: Attempt, doubt: Option<Time
             None => Err(incomplete()),
             Some(answer) => match answer.verdict.on_fund() {
                 OnFund::Funded => Ok(FundEnd::Funded),
-                OnFund::Refused if let Some(until) = doubt => Err(Error::Busy(clock::until(ports.clock.now(), until))),
+                OnFund::Refused
+                    if guard::stands(Guard::FundWindow)
+                        && let Some(until) = doubt =>
+                {
+                    Err(Error::Busy(clock::until(ports.clock.now(), until)))
+                }
                 OnFund::Refused => Ok(FundEnd::Refused(answer.verdict, answer.balance_fen)),
                 OnFund::Broken => Err(Error::Broken(format!(
                     "FUND {}: the ledger says {}",

@@ -4,6 +4,7 @@
 //! what came of it is recorded, with a repair case if it did not reach the wallet. Repeated at any point, by anyone, the
 //! same comes out.
 
+use guard::Guard;
 use id::{PacketId, TransferId, UserId};
 
 use super::{Error, Ports, Result, deliver::deliver};
@@ -27,6 +28,12 @@ pub async fn refund(ports: &Ports, packet: PacketId, sender: UserId, amount_fen:
         let funded_fen = fund.amount_fen;
         return Err(Error::ExceedsFunded { funded_fen });
     }
+    // CLAIM-3: what claims have taken stays for their receivers, also where it is stuck. Claims that are not recorded yet are
+    // not seen here; that the amount is what nobody took is the packet service's to know (CLOSE-1).
+    let rest_fen = fund.amount_fen.saturating_sub(ports.store.claimed_fen(packet).await?);
+    if guard::stands(Guard::RefundRest) && amount_fen > rest_fen {
+        return Err(Error::ExceedsRest { rest_fen });
+    }
     if amount_fen == 0 {
         return Ok(None);
     }
@@ -45,7 +52,7 @@ async fn finish(ports: &Ports, order: Order, draft: &Order) -> Result<Order> {
     }
     let deliveries = deliver(&*ports.ledger, std::slice::from_ref(&order)).await?;
     let now = ports.clock.now();
-    let delivery = deliveries.first().copied();
+    let delivery = deliveries.into_iter().next();
     let delivery = delivery.ok_or_else(|| Error::Broken(format!("REFUND order {} was not delivered", order.id)))?;
     let (concluded, opening) = order.concluded(delivery, now);
     let opening = opening.map(|words| CaseEvent::opened(now, words));

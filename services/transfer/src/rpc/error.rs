@@ -1,17 +1,12 @@
 //! The one place where the service's errors become statuses.
 
-use std::time::Duration;
-
+use status::RETRY_DELAY;
 use tonic::Status;
 
 use crate::{
-    domain::{Failure, Order, Verdict},
+    domain::{Action, Case, Failure, Order, Verdict},
     ops::Error,
 };
-
-/// When a call that failed in passing is worth repeating: longer than a restart of a connection, shorter than a person
-/// waits.
-const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// The status of an error.
 pub fn to_status(error: Error) -> Status {
@@ -41,15 +36,31 @@ pub fn to_status(error: Error) -> Status {
             format!("the packet was funded with {funded_fen} fen"),
             [("funded_fen", funded_fen.to_string())],
         ),
+        Error::ExceedsRest { rest_fen } => status::precondition(
+            "REFUND_EXCEEDS_REST",
+            "packet",
+            format!("the packet's claims have left {rest_fen} fen"),
+            [("rest_fen", rest_fen.to_string())],
+        ),
         Error::NotTheSender(packet) => status::precondition(
             "SENDER_MISMATCH",
             packet,
             format!("packet {packet} was funded by another user"),
             [],
         ),
-        Error::CaseResolved(case) => {
-            status::precondition("CASE_RESOLVED", case, format!("case {case} is resolved"), [])
-        }
+        Error::CaseResolved(case) => resolved(&case),
+        Error::RequestReused(request) => status::already_exists(
+            "REQUEST_ID_REUSED",
+            "request",
+            &request,
+            format!("request {request} was used for another act"),
+        ),
+        Error::CaseWithoutOrder(case) => status::precondition(
+            "CASE_WITHOUT_ORDER",
+            case,
+            format!("the order of case {case} is missing; Reconcile puts back what has a claim"),
+            [],
+        ),
         Error::CaseUnpayable(case) => status::precondition(
             "CASE_UNPAYABLE",
             case,
@@ -59,9 +70,29 @@ pub fn to_status(error: Error) -> Status {
     }
 }
 
+/// What happened to a case that somebody else's act has resolved.
+fn resolved(case: &Case) -> Status {
+    let last = case.events.iter().rev().find(|event| event.action == Action::Resolved);
+    let by = last.and_then(|last| case.events.iter().find(|event| event.request == last.request));
+    let words = last.map_or("", |last| last.reason.as_str());
+    let operator = by.map_or("", |event| event.actor.name());
+    let request = by
+        .and_then(|event| event.request.as_ref())
+        .map_or("", |request| request.as_str());
+    let metadata = [
+        ("operator_id", operator.to_owned()),
+        ("action", by.map_or("", |event| event.action.name()).to_owned()),
+        ("request_id", request.to_owned()),
+        ("outcome", words.to_owned()),
+    ];
+    let message = format!("case {} was resolved before: {words}, as {operator} decided", case.id);
+    status::precondition("CASE_RESOLVED", case.id, message, metadata)
+}
+
 /// The status of a store's error.
 pub fn of_store(fault: sql::Error) -> Status {
     match fault {
+        sql::Error::Unwritable(why, _) => status::unwritable(why.reason(), "the store of transfers", why, fault),
         sql::Error::Driver(_) | sql::Error::Contended(_) | sql::Error::Conflict(_) | sql::Error::OutcomeUnknown(_) => {
             status::unavailable("the store", fault, RETRY_DELAY)
         }

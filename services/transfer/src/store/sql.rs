@@ -11,6 +11,7 @@
 //! order's, or cursors' in the order of their partitions. Every one that writes is named by the ids it writes and runs in
 //! [`repeat`](sql::repeat).
 
+mod acts;
 mod books;
 mod cases;
 mod cursors;
@@ -18,6 +19,7 @@ mod entity;
 mod migration;
 mod orders;
 mod row;
+mod runs;
 
 use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect, sea_query::LockType};
 

@@ -33,6 +33,10 @@ struct State {
     transfers: HashMap<String, wire::Transfer>,
     faults: VecDeque<Fault>,
     down: bool,
+    /// Whom it cannot pay: any call that tries to is answered with an error of its own, and nothing of it happens.
+    choking: Vec<String>,
+    /// It answers every call with an error of its own.
+    broken: bool,
     differences: Vec<wire::LedgerDifference>,
     calls: usize,
 }
@@ -94,6 +98,23 @@ impl Bank {
         self.state().down = down;
     }
 
+    /// Chokes on every call that would pay `user`; nothing of such a call happens.
+    pub fn choke_on(&self, user: &str) {
+        self.state().choking.push(user.to_owned());
+    }
+
+    /// Chokes on nothing any more.
+    pub fn recover(&self) {
+        let mut state = self.state();
+        state.choking.clear();
+        state.broken = false;
+    }
+
+    /// Answers every call with an error of its own.
+    pub fn break_down(&self) {
+        self.state().broken = true;
+    }
+
     /// Lets one late answer go.
     pub fn let_go(&self) {
         self.gate.add_permits(1);
@@ -140,6 +161,8 @@ impl Bank {
         self.state().differences.push(wire::LedgerDifference {
             description: description.to_owned(),
             difference_fen: 1,
+            kind: "NO_SUCH_TRANSFER".to_owned(),
+            account_id: "an-account".to_owned(),
             ..Default::default()
         });
     }
@@ -209,6 +232,16 @@ impl wire::account_service_server::AccountService for Bank {
             state.faults.pop_front().unwrap_or(Fault::None)
         };
         let transfers = request.into_inner().transfers;
+        {
+            let state = self.state();
+            let chokes = |transfer: &wire::Transfer| {
+                let owner = transfer.credit.as_ref().map_or("", |credit| &credit.owner);
+                state.choking.iter().any(|user| user == owner)
+            };
+            if state.broken || transfers.iter().any(chokes) {
+                return Err(status::internal("planned"));
+            }
+        }
         assert!((1..=1_000).contains(&transfers.len()), "{}", transfers.len());
         if fault == Fault::Before {
             return Err(status::unavailable("the ledger", "planned", std::time::Duration::ZERO));
@@ -268,6 +301,7 @@ impl wire::account_service_server::AccountService for Bank {
             transfer_count: i64::try_from(state.transfers.len()).unwrap(),
             balance_sum_fen: 0,
             differences: state.differences.clone(),
+            ..Default::default()
         }))
     }
 

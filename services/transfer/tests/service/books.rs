@@ -67,7 +67,8 @@ async fn the_ledger_against_itself() {
     mesh.bank.report("an entry without a transfer");
     let found = the_difference(&transfer).await;
     assert_eq!((found.kind.as_str(), found.difference_fen), ("LEDGER", 1));
-    assert_eq!(found.description, "an entry without a transfer");
+    assert_eq!(found.description, "NO_SUCH_TRANSFER: an entry without a transfer");
+    assert_eq!(found.subject, "account an-account");
 }
 
 #[tokio::test]
@@ -91,17 +92,19 @@ pub async fn a_claim_without_transfer(mesh: Mesh) {
     let report = transfer.reconcile().await;
     let kinds: Vec<_> = report.differences.iter().map(|found| found.kind.as_str()).collect();
     // The escrow holds less than the orders say, because the one that is gone was paid.
-    assert_eq!(kinds, ["CLAIM_WITHOUT_TRANSFER", "ESCROW_MISMATCH"]);
-    assert_eq!(report.differences[0].transfer_id, id.to_string());
-    assert_eq!(report.differences[0].difference_fen, 40);
-    assert_eq!(report.differences[1].difference_fen, -40);
-    assert_eq!(report.open_case_count, 1);
+    assert_eq!(kinds, ["ESCROW_MISMATCH", "CLAIM_WITHOUT_TRANSFER"]);
+    let lost = &report.differences[1];
+    assert_eq!(lost.transfer_id, id.to_string());
+    assert_eq!(lost.difference_fen, 40);
+    assert_eq!(report.differences[0].difference_fen, -40);
+    assert_eq!(report.open_case_count, 2, "each has its case");
 
     // A retry learns from the ledger that bob was paid, and pays nobody.
     let request = wire::RetryRepairCaseRequest {
-        case_id: report.differences[0].case_id.clone(),
+        case_id: lost.case_id.clone(),
         operator_id: "op-1".to_owned(),
         reason: "reconciliation".to_owned(),
+        request_id: "books".to_owned(),
     };
     let case = transfer
         .client
@@ -194,7 +197,12 @@ async fn an_escrow_that_holds_too_much_or_too_little() {
             (found.kind.as_str(), found.difference_fen),
             ("ESCROW_MISMATCH", apart_fen)
         );
-        assert_eq!((found.packet_id, found.case_id), (packet(2).to_string(), String::new()));
+        assert_eq!(found.packet_id, packet(2).to_string());
+        assert_eq!(found.subject, format!("packet {}", packet(2)));
+        let cases = transfer.cases().await;
+        assert_eq!(cases.len(), 1, "{cases:?}");
+        assert_eq!(cases[0].case_id, found.case_id);
+        assert_eq!(cases[0].order.as_ref().unwrap().kind(), wire::OrderKind::Finding);
         mesh.bank.invent(packet(2), -apart_fen);
     }
 }

@@ -1,6 +1,7 @@
 //! A claim log in memory that repeats itself, breaks off and goes away on demand.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -14,10 +15,14 @@ use tonic::{Request, Response, Status};
 #[derive(Default)]
 struct State {
     logs: Vec<Vec<wire::Claim>>,
+    /// Records that cannot be read, by partition and position, until they can again.
+    damaged: BTreeMap<(u32, i64), wire::UnreadableClaim>,
     repeat: bool,
     cut: bool,
     down: bool,
     tails: usize,
+    /// Where logs ended that have lost claims since.
+    ends: HashMap<u32, i64>,
 }
 
 /// The log. Clones share it.
@@ -75,7 +80,34 @@ impl Log {
 
     /// Changes what stands in the log of a partition.
     pub fn tamper(&self, partition: u32, with: impl FnOnce(&mut Vec<wire::Claim>)) {
-        with(&mut self.state().logs[usize::try_from(partition).unwrap()]);
+        let mut state = self.state();
+        let index = usize::try_from(partition).unwrap();
+        let end = i64::try_from(state.logs[index].len()).unwrap();
+        state.ends.insert(partition, end);
+        with(&mut state.logs[index]);
+    }
+
+    /// Damages a record: `facts` are what can be read of it, `None` if it is gone altogether.
+    pub fn damage(&self, (partition, seq): (u32, i64), facts: Option<&str>) {
+        let unreadable = wire::UnreadableClaim {
+            seq,
+            missing: facts.is_none(),
+            facts: facts.unwrap_or_default().to_owned(),
+        };
+        self.state().damaged.insert((partition, seq), unreadable);
+    }
+
+    /// A message of these records, as far as they can be read.
+    fn message(&self, claims: Vec<wire::Claim>) -> wire::TailClaimsResponse {
+        let state = self.state();
+        let mut message = wire::TailClaimsResponse::default();
+        for claim in claims {
+            match state.damaged.get(&(claim.partition, claim.seq)) {
+                Some(unreadable) => message.unreadable.push(unreadable.clone()),
+                None => message.claims.push(claim),
+            }
+        }
+        message
     }
 
     /// Every message comes twice, and every stream begins one claim early.
@@ -121,7 +153,7 @@ impl Tail {
             return None;
         }
         if let Some(claims) = self.again.take() {
-            return Some((Ok(wire::TailClaimsResponse { claims }), self));
+            return Some((Ok(self.log.message(claims)), self));
         }
         loop {
             let claims = self.log.read(self.partition, self.after, self.max);
@@ -130,7 +162,7 @@ impl Tail {
                 let state = self.log.state();
                 (self.ended, self.again) = (state.cut && self.follow, state.repeat.then(|| claims.clone()));
                 drop(state);
-                return Some((Ok(wire::TailClaimsResponse { claims }), self));
+                return Some((Ok(self.log.message(claims)), self));
             }
             if !self.follow || self.grown.changed().await.is_err() {
                 return None;
@@ -160,6 +192,18 @@ impl wire::grab_service_server::GrabService for Log {
         let mut state = self.state();
         if state.down {
             return Err(Status::unavailable("down"));
+        }
+        let end = state.logs[usize::try_from(request.partition).unwrap()]
+            .iter()
+            .map(|claim| claim.seq)
+            .max();
+        let end = end
+            .unwrap_or(0)
+            .max(state.ends.get(&request.partition).copied().unwrap_or(0));
+        if request.after_seq > end {
+            let about = format!("the log of this partition ends at {end}");
+            let empty: [(&str, String); 0] = [];
+            return Err(status::precondition("SEQ_BEYOND_END", "after_seq", about, empty));
         }
         state.tails += 1;
         let back = usize::from(state.repeat && request.follow);

@@ -1,8 +1,11 @@
 //! What every implementation of the store must do, on every engine.
 
+mod acts;
 mod commits;
+mod memory;
 mod rivals;
 mod rules;
+mod twins;
 
 use std::{num::NonZeroU16, time::Duration};
 
@@ -11,8 +14,8 @@ use id::{PacketId, Partition, TransferId, UserId};
 use paging::Page;
 use testkit::Engine;
 use transfer::{
-    domain::{Action, CaseEvent, CaseState, Failure, LoggedClaim, Order, State, Verdict},
-    store::{ActEnd, ActStart, Attempt, FundEnd, FundStart, ListKey, Of, Store, Stretch},
+    domain::{CaseEvent, CaseState, Failure, LoggedClaim, Order, State, Verdict},
+    store::{Attempt, FundEnd, FundStart, ListKey, Of, Store, Stretch},
 };
 use uuid::Uuid;
 
@@ -140,7 +143,8 @@ async fn funds(store: &dyn Store) {
         .unwrap();
     assert_eq!(still, rejected);
 
-    assert_eq!(store.orders_after(None, true, 9).await.unwrap(), [posted]);
+    let others = store.others(None, 4, 9).await.unwrap().orders;
+    assert!(others.contains(&posted) && others.contains(&rejected), "{others:?}");
 }
 
 async fn refunds(store: &dyn Store) {
@@ -196,6 +200,7 @@ fn settled(seq: i64, share_no: u32) -> Order {
         user_id: "b".to_owned(),
         amount_fen: 2,
         at: Some(at(seq)),
+        damage: None,
     };
     let order = Order::for_claim(&claim, at(30 + seq));
     order.concluded(transfer::domain::Delivery::Paid, at(30 + seq)).0
@@ -222,6 +227,11 @@ async fn settles(store: &dyn Store) {
     // The fence: from elsewhere, or by somebody else.
     assert_eq!(store.settle(one, &[stretch(3, 4)]).await.unwrap(), [partition(0)]);
     assert_eq!(store.settle(two, &[stretch(2, 3)]).await.unwrap(), [partition(0)]);
+    // A cursor never goes back, and a stretch leads on.
+    for back in [stretch(2, 2), stretch(2, 1)] {
+        let settling = store.settle(one, &[back]).await;
+        assert!(matches!(settling, Err(sql::Error::Inconsistent(_))), "{settling:?}");
+    }
     // Once more, as after a lost answer: it is done, and done once.
     assert_eq!(store.settle(one, &[stretch(0, 2)]).await.unwrap(), []);
     assert_eq!(store.settle(one, &[stretch(2, 3)]).await.unwrap(), []);
@@ -266,64 +276,31 @@ async fn lists(store: &dyn Store) {
     assert_eq!(seen, [at(1), at(20), at(31), at(32), at(33)]);
     assert_eq!(store.list(&Of::User(user("b")), &page(None)).await.unwrap().len(), 3);
     assert_eq!(store.list(&Of::User(user("z")), &page(None)).await.unwrap(), []);
-    let (mut after, mut count) = (None, 0);
-    while let Some(last) = store.orders_after(after, false, 2).await.unwrap().last() {
-        after = Some(last.id);
-        count += 1;
-    }
-    assert_eq!(count, 3);
 }
 
 async fn cases(store: &dyn Store) {
-    let id = TransferId::refund(packet(1));
-    let act = |seconds| CaseEvent::by_system(at(seconds), Action::Retried, "again");
-    let unknown = store.begin_act(TransferId::refund(packet(9)), act(0)).await.unwrap();
-    assert_eq!(unknown, ActStart::NotFound);
-    let ActStart::Begun(order) = store.begin_act(id, act(50)).await.unwrap() else {
-        panic!("the case is open");
-    };
-    assert_eq!(order.state, State::Suspended);
-    let refused = CaseEvent::by_system(at(51), Action::Refused, "no");
-    let case = store.end_act(id, ActEnd::Open, refused).await.unwrap();
-    assert_eq!(
-        (case.state, case.order.state, case.order.updated),
-        (CaseState::Open, State::Suspended, at(22))
-    );
-    let done = CaseEvent::by_system(at(52), Action::Resolved, "paid");
-    for _ in 0..2 {
-        let case = store
-            .end_act(id, ActEnd::PaidTo(user("c")), done.clone())
-            .await
-            .unwrap();
-        assert_eq!((case.state, case.order.state), (CaseState::Resolved, State::Repaired));
-        assert_eq!(case.order.paid_to, Some(user("c")));
-        let actions: Vec<_> = case.events.iter().map(|event| event.action).collect();
-        assert_eq!(
-            actions,
-            [Action::Opened, Action::Retried, Action::Refused, Action::Resolved]
-        );
-        assert_eq!(store.case(id).await.unwrap(), Some(case));
-    }
-    assert_eq!(store.begin_act(id, act(53)).await.unwrap(), ActStart::Resolved);
-    assert_eq!(store.open_case_count().await.unwrap(), 0);
+    let order = acts::are_recorded(store, TransferId::refund(packet(1))).await;
 
     // Opening: a case for an order that is there, for one that is not, and for one that has a case.
     let lost = settled(9, 9);
+    let opening = || CaseEvent::opened(at(60), "why").with_detail("what was read");
     for order in [&settled(2, 2), &lost, &order, &lost] {
-        store.open_case(order, CaseEvent::opened(at(60), "why")).await.unwrap();
+        store.open_case(order, opening()).await.unwrap();
     }
+    assert_eq!(store.case(lost.id).await.unwrap().unwrap().events, [opening()]);
     assert_eq!(store.order(lost.id).await.unwrap(), Some(lost));
     let all = store.cases(None, &Page { size: 9, after: None }).await.unwrap();
     assert_eq!(all.len(), 3);
-    assert!(all.is_sorted_by_key(|case| (case.created, case.order.id)));
+    assert!(all.is_sorted_by_key(|case| (case.created, case.id)));
     let open = store.cases(Some(CaseState::Open), &page(None)).await.unwrap();
     assert_eq!(open.len(), 2);
     let after = ListKey {
         created: open[0].created,
-        id: open[0].order.id,
+        id: open[0].id,
     };
     let rest = store.cases(Some(CaseState::Open), &page(Some(after))).await.unwrap();
     assert_eq!(rest, open[1..]);
+    acts::on_other_cases(store, [settled(2, 2).id, settled(9, 9).id]).await;
 }
 
 /// Everything on one engine, which is started once.

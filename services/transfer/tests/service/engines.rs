@@ -7,7 +7,7 @@ use crate::{
     engine::mesh,
     funding,
     mesh::{Mesh, packet},
-    refunding, repairing, settling, takeover,
+    refunding, repairing, runs, settling, takeover,
 };
 
 async fn everything(engine: Engine) {
@@ -22,6 +22,7 @@ async fn everything(engine: Engine) {
     repairing::acts_at_once(mesh(&engine, "acts").await).await;
     books::a_claim_without_transfer(mesh(&engine, "books").await).await;
     books::moving_money(mesh(&engine, "moving").await).await;
+    runs::one_run_at_a_time(&engine).await;
     takeover::an_instance_that_stops(mesh(&engine, "stops").await).await;
     takeover::an_instance_that_dies(mesh(&engine, "dies").await).await;
     no_caller_hears_of_a_lost_commit(&engine).await;

@@ -81,16 +81,25 @@ async fn an_operator_must_say_who_and_why_and_where() {
     let mut client = transfer.client.clone();
     let long = "字".repeat(201);
     let table = [
-        ("x", "", "", vec!["case_id", "operator_id", "reason"]),
-        ("", "system", long.as_str(), vec!["case_id", "operator_id", "reason"]),
-        ("", "op", "a\nb", vec!["case_id", "reason"]),
+        ("x", "", "", "", vec!["case_id", "request_id", "operator_id", "reason"]),
+        (
+            "",
+            "r",
+            "system",
+            long.as_str(),
+            vec!["case_id", "operator_id", "reason"],
+        ),
+        ("", "r", "op", "a\nb", vec!["case_id", "reason"]),
+        ("", "r r", "op", "  ", vec!["case_id", "request_id", "reason"]),
     ];
-    for (case_id, operator_id, reason, expected) in table {
+    for (case_id, request_id, operator_id, reason, expected) in table {
+        let request_id = request_id.to_owned();
         let (case_id, operator_id, reason) = (case_id.to_owned(), operator_id.to_owned(), reason.to_owned());
         let retry = wire::RetryRepairCaseRequest {
             case_id: case_id.clone(),
             operator_id: operator_id.clone(),
             reason: reason.clone(),
+            request_id: request_id.clone(),
         };
         assert_eq!(fields(&client.retry_repair_case(retry).await.unwrap_err()), expected);
         for (to, field) in [
@@ -101,6 +110,7 @@ async fn an_operator_must_say_who_and_why_and_where() {
                 case_id: case_id.clone(),
                 operator_id: operator_id.clone(),
                 reason: reason.clone(),
+                request_id: request_id.clone(),
                 to,
             };
             let refused = client.resolve_repair_case(resolve).await.unwrap_err();
@@ -124,6 +134,7 @@ async fn what_is_not_there_is_not_found() {
         case_id: id,
         operator_id: "op".to_owned(),
         reason: "why".to_owned(),
+        request_id: "r".to_owned(),
     };
     let missing = client.retry_repair_case(request).await.unwrap_err();
     assert_eq!(status::reason(&missing), "CASE_NOT_FOUND");

@@ -146,7 +146,10 @@ impl Mesh {
         Ports {
             store: Arc::new(store),
             ledger: Arc::new(AccountLedger::new(runtime::client::channel(&self.config.account))),
-            log: Arc::new(GrabLog::new(&self.config.grab, self.config.partitions)),
+            log: Arc::new(GrabLog::new(
+                || runtime::client::channel(&self.config.grab),
+                self.config.partitions,
+            )),
             clock: Arc::new(self.clock.clone()),
         }
     }
@@ -224,12 +227,40 @@ impl Instance {
     }
 
     pub async fn reconcile(&self) -> wire::ReconcileResponse {
-        self.client
-            .clone()
-            .reconcile(wire::ReconcileRequest {})
-            .await
-            .unwrap()
-            .into_inner()
+        self.reconcile_in(0).await
+    }
+
+    /// All slices, of about `rows` rows each.
+    pub async fn reconcile_in(&self, rows: i32) -> wire::ReconcileResponse {
+        let mut whole = wire::ReconcileResponse::default();
+        let mut request = wire::ReconcileRequest {
+            page_size: rows,
+            ..Default::default()
+        };
+        loop {
+            let slice = self
+                .client
+                .clone()
+                .reconcile(request.clone())
+                .await
+                .unwrap()
+                .into_inner();
+            assert!(
+                slice.progress_permille >= whole.progress_permille,
+                "{slice:?} behind {whole:?}"
+            );
+            whole.packet_count += slice.packet_count;
+            whole.claim_count += slice.claim_count;
+            whole.transfer_count += slice.transfer_count;
+            whole.unsettled_count += slice.unsettled_count;
+            whole.open_case_count = slice.open_case_count;
+            whole.progress_permille = slice.progress_permille;
+            whole.differences.extend(slice.differences);
+            request.page_token = slice.next_page_token;
+            if request.page_token.is_empty() {
+                return whole;
+            }
+        }
     }
 
     /// Waits until every claim is settled and returns the report, which must be clean.

@@ -22,35 +22,51 @@ fn packet(n: u8) -> PacketId {
     PacketId::new(u64::from(n), &[n; 10])
 }
 
+fn escrow(n: u8) -> AccountRef {
+    AccountRef::Escrow(packet(n))
+}
+
+/// A transfer for the reason that goes with its accounts, if there is one.
 fn transfer(id: u128, debit: AccountRef, credit: AccountRef, amount: i64) -> Transfer {
+    use AccountRef::{Escrow, External, Suspense, Wallet};
+    let (reason, packet) = match (&debit, &credit) {
+        (External, Wallet(_)) => (Reason::Deposit, None),
+        (Wallet(_), Escrow(packet)) => (Reason::Fund, Some(*packet)),
+        (Escrow(packet), Wallet(_)) => (Reason::Settle, Some(*packet)),
+        (Escrow(packet), Suspense(_)) => (Reason::Suspense, Some(*packet)),
+        _ => (Reason::Repair, Some(packet(1))),
+    };
     Transfer {
         id: TransferId::from(Uuid::from_u128(id)),
         debit,
         credit,
         amount: Fen::new(amount),
-        reason: Reason::Fund,
-        packet: Some(packet(1)),
+        reason,
+        packet,
     }
 }
 
-/// Wallets `a` (100 fen) and `b` (5 fen), frozen `ice` (100 fen), `full` (all that 64 bits hold), `lonely` external.
+/// Wallets `a` (100 fen) and `b` (5 fen), frozen `ice` (100 fen), `full` (all that 64 bits hold); escrow 1 (100 fen) and
+/// escrow 3, frozen as no escrow ever is (100 fen); transfer 900 posted from `a` to escrow 1.
 fn books() -> Books {
-    let account = |name: &str, balance| Account {
+    let account = |reference, balance, frozen| Account {
         balance: Fen::new(balance),
         entry_count: 3,
-        frozen: name == "ice",
-        ..Account::open(wallet(name), from_micros(0))
+        frozen,
+        ..Account::open(reference, from_micros(0))
     };
     let mut books = Books::default();
     for account in [
-        account("a", 100),
-        account("b", 5),
-        account("ice", 100),
-        account("full", i64::MAX),
+        account(wallet("a"), 100, false),
+        account(wallet("b"), 5, false),
+        account(wallet("ice"), 100, true),
+        account(wallet("full"), i64::MAX, false),
+        account(escrow(1), 100, false),
+        account(escrow(3), 100, true),
     ] {
         books.accounts.insert(account.reference.id(), account);
     }
-    let before = transfer(900, wallet("a"), wallet("b"), 7);
+    let before = transfer(900, wallet("a"), escrow(1), 7);
     books.posted.insert(before.id, before.payload());
     books
 }
@@ -68,36 +84,30 @@ fn verdicts(items: &[Item]) -> Vec<(Verdict, i64)> {
 fn verdicts_in_order_of_precedence() {
     use Verdict::{
         AlreadyPosted, BalanceOverflow, CreditFrozen, CreditNotFound, DebitFrozen, DebitNotFound, IdReused,
-        InsufficientFunds, InvalidAmount, InvalidField, InvalidId, Posted, SameAccount,
+        InsufficientFunds, InvalidAmount, InvalidField, InvalidId, Posted, SameAccount, WrongAccounts,
     };
-    let escrow = || AccountRef::Escrow(packet(1));
-    let table: [(Item, Verdict, i64); 19] = [
+    let suspense = || AccountRef::Suspense(user("x"));
+    let table: [(Item, Verdict, i64); 21] = [
         (Err(Malformed::Id), InvalidId, 0),
         (Err(Malformed::Field), InvalidField, 0),
         (Ok(transfer(900, wallet("a"), wallet("a"), 0)), InvalidAmount, 100),
-        (Ok(transfer(900, wallet("a"), wallet("b"), -7)), InvalidAmount, 100),
+        (Ok(transfer(900, wallet("a"), escrow(1), -7)), InvalidAmount, 100),
         (Ok(transfer(900, wallet("a"), wallet("a"), 7)), SameAccount, 100),
         (Ok(transfer(900, wallet("x"), wallet("b"), 7)), IdReused, 0),
-        (Ok(transfer(900, wallet("a"), wallet("b"), 8)), IdReused, 100),
-        (Ok(transfer(900, wallet("a"), wallet("b"), 7)), AlreadyPosted, 100),
-        (Ok(transfer(1, wallet("x"), wallet("y"), 7)), DebitNotFound, 0),
-        (Ok(transfer(1, escrow(), wallet("y"), 7)), DebitNotFound, 0),
-        (Ok(transfer(1, wallet("ice"), wallet("y"), 700)), CreditNotFound, 100),
-        (Ok(transfer(1, wallet("ice"), wallet("b"), 700)), DebitFrozen, 100),
-        (Ok(transfer(1, wallet("a"), wallet("ice"), 700)), CreditFrozen, 100),
-        (
-            Ok(transfer(1, wallet("a"), wallet("full"), 101)),
-            InsufficientFunds,
-            100,
-        ),
-        (Ok(transfer(1, wallet("a"), wallet("full"), 100)), BalanceOverflow, 100),
-        (Ok(transfer(1, wallet("a"), wallet("b"), 100)), Posted, 0),
-        (Ok(transfer(1, wallet("a"), escrow(), 1)), Posted, 99),
-        (
-            Ok(transfer(1, wallet("a"), AccountRef::Suspense(user("x")), 1)),
-            Posted,
-            99,
-        ),
+        (Ok(transfer(900, wallet("a"), escrow(1), 8)), IdReused, 100),
+        (Ok(transfer(900, wallet("a"), escrow(1), 7)), AlreadyPosted, 100),
+        (Ok(transfer(1, wallet("x"), wallet("y"), 7)), WrongAccounts, 0),
+        (Ok(transfer(1, wallet("x"), escrow(9), 7)), DebitNotFound, 0),
+        (Ok(transfer(1, escrow(9), wallet("y"), 7)), DebitNotFound, 0),
+        (Ok(transfer(1, escrow(3), wallet("y"), 700)), CreditNotFound, 100),
+        (Ok(transfer(1, escrow(3), wallet("ice"), 700)), DebitFrozen, 100),
+        (Ok(transfer(1, escrow(1), wallet("ice"), 700)), CreditFrozen, 100),
+        (Ok(transfer(1, escrow(1), wallet("full"), 101)), InsufficientFunds, 100),
+        (Ok(transfer(1, escrow(1), wallet("full"), 100)), BalanceOverflow, 100),
+        (Ok(transfer(1, escrow(1), wallet("b"), 100)), Posted, 0),
+        (Ok(transfer(1, wallet("a"), escrow(9), 1)), Posted, 99),
+        (Ok(transfer(1, escrow(1), suspense(), 1)), Posted, 99),
+        (Ok(transfer(1, escrow(1), AccountRef::External, 1)), Posted, 99),
         (Ok(transfer(1, AccountRef::External, wallet("a"), 1)), Posted, -1),
     ];
     for (item, verdict, debit_balance) in table {
@@ -106,6 +116,47 @@ fn verdicts_in_order_of_precedence() {
             [(verdict, debit_balance)],
             "{item:?}"
         );
+    }
+}
+
+/// Every reason between accounts of every kind: those that go together, and no others.
+#[test]
+fn reasons_go_with_accounts() {
+    let fits = [
+        (Reason::Deposit, "external", "wallet"),
+        (Reason::Fund, "wallet", "escrow"),
+        (Reason::Settle, "escrow", "wallet"),
+        (Reason::Refund, "escrow", "wallet"),
+        (Reason::Suspense, "escrow", "suspense"),
+        (Reason::Repair, "escrow", "wallet"),
+        (Reason::Repair, "escrow", "external"),
+        (Reason::Repair, "suspense", "wallet"),
+        (Reason::Repair, "suspense", "external"),
+    ];
+    let accounts = [
+        ("wallet", wallet("a")),
+        ("escrow", escrow(1)),
+        ("suspense", AccountRef::Suspense(user("a"))),
+        ("external", AccountRef::External),
+    ];
+    for reason in Reason::ALL {
+        for (debit_kind, debit) in &accounts {
+            for (credit_kind, credit) in &accounts {
+                let transfer = Transfer {
+                    reason,
+                    packet: Some(packet(1)),
+                    ..transfer(1, debit.clone(), credit.clone(), 1)
+                };
+                let expected = fits.contains(&(reason, *debit_kind, *credit_kind));
+                assert_eq!(transfer.fits_its_reason(), expected, "{transfer:?}");
+                let elsewhere = Transfer {
+                    packet: Some(packet(2)),
+                    ..transfer
+                };
+                let has_escrow = [debit_kind, credit_kind].contains(&&"escrow");
+                assert_eq!(elsewhere.fits_its_reason(), expected && !has_escrow, "{elsewhere:?}");
+            }
+        }
     }
 }
 
@@ -130,21 +181,21 @@ fn what_the_world_outside_owes_ends_at_64_bits() {
 
 #[test]
 fn later_items_see_the_effects_of_earlier_ones() {
-    let fund = transfer(1, wallet("a"), AccountRef::Escrow(packet(1)), 100);
-    let settle = transfer(2, AccountRef::Escrow(packet(1)), wallet("b"), 60);
+    let fund = transfer(1, wallet("a"), escrow(5), 100);
+    let settle = transfer(2, escrow(5), wallet("b"), 60);
     let other = Transfer {
         reason: Reason::Repair,
         ..settle.clone()
     };
     let items = [
-        Ok(transfer(3, AccountRef::Escrow(packet(1)), wallet("b"), 1)),
+        Ok(transfer(3, escrow(5), wallet("b"), 1)),
         Ok(fund.clone()),
         Ok(settle.clone()),
         Ok(settle),
         Ok(other),
-        Ok(transfer(4, AccountRef::Escrow(packet(1)), wallet("b"), 41)),
+        Ok(transfer(4, escrow(5), wallet("b"), 41)),
         Ok(fund),
-        Ok(transfer(4, AccountRef::Escrow(packet(1)), wallet("b"), 40)),
+        Ok(transfer(4, escrow(5), wallet("b"), 40)),
     ];
     assert_eq!(
         verdicts(&items),
@@ -170,14 +221,14 @@ fn later_items_see_the_effects_of_earlier_ones() {
 /// One payload differs from another if any of its fields does (MONEY-3).
 #[test]
 fn every_field_of_the_payload_counts() {
-    let first = transfer(1, wallet("a"), wallet("b"), 7);
+    let first = transfer(1, wallet("a"), escrow(9), 7);
     let others = [
         Transfer {
             debit: wallet("x"),
             ..first.clone()
         },
         Transfer {
-            credit: wallet("x"),
+            credit: escrow(8),
             ..first.clone()
         },
         Transfer {
@@ -232,6 +283,9 @@ impl Model {
                 Verdict::IdReused
             };
         }
+        if !fits(transfer) {
+            return Verdict::WrongAccounts;
+        }
         if !self.balances.contains_key(&debit) && debit != "external" {
             return Verdict::DebitNotFound;
         }
@@ -259,6 +313,27 @@ impl Model {
     }
 }
 
+/// By names alone, as a person would say it.
+fn fits(transfer: &Transfer) -> bool {
+    let kind = |account: &AccountRef| account.to_string().split(':').next().unwrap().to_owned();
+    let kinds = (kind(&transfer.debit), kind(&transfer.credit));
+    let (froms, tos) = match transfer.reason {
+        Reason::Deposit => ("external", "wallet"),
+        Reason::Fund => ("wallet", "escrow"),
+        Reason::Settle | Reason::Refund => ("escrow", "wallet"),
+        Reason::Suspense => ("escrow", "suspense"),
+        Reason::Repair => ("escrow|suspense", "wallet|external"),
+    };
+    let named = |names: &str, name: &str| names.split('|').any(|known| known == name);
+    let mut escrows = [&transfer.debit, &transfer.credit]
+        .into_iter()
+        .filter_map(|account| match account {
+            AccountRef::Escrow(packet) => Some(*packet),
+            _ => None,
+        });
+    named(froms, &kinds.0) && named(tos, &kinds.1) && escrows.all(|packet| Some(packet) == transfer.packet)
+}
+
 fn references() -> impl Strategy<Value = AccountRef> {
     prop_oneof![
         4 => prop::sample::select(vec!["a", "b", "c", "ice", "nobody"]).prop_map(wallet),
@@ -270,15 +345,15 @@ fn references() -> impl Strategy<Value = AccountRef> {
 
 fn items() -> impl Strategy<Value = Item> {
     let amounts = prop_oneof![8 => 1..200_i64, 1 => -3..=0_i64, 1 => (i64::MAX - 50)..=i64::MAX];
-    let readable = (0..60_u128, references(), references(), amounts, any::<bool>()).prop_map(
-        |(id, debit, credit, amount, settle)| {
-            let reason = if settle { Reason::Settle } else { Reason::Fund };
+    let reasons = prop_oneof![4 => Just(None), 1 => prop::sample::select(Reason::ALL.to_vec()).prop_map(Some)];
+    let readable =
+        (0..60_u128, references(), references(), amounts, reasons).prop_map(|(id, debit, credit, amount, reason)| {
+            let transfer = transfer(id, debit, credit, amount);
             Ok(Transfer {
-                reason,
-                ..transfer(id, debit, credit, amount)
+                reason: reason.unwrap_or(transfer.reason),
+                ..transfer
             })
-        },
-    );
+        });
     prop_oneof![30 => readable, 1 => Just(Err(Malformed::Id)), 1 => Just(Err(Malformed::Field))]
 }
 

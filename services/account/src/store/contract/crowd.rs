@@ -6,7 +6,7 @@ use futures::future::join_all;
 use id::{AccountId, TransferId};
 use money::Fen;
 
-use super::{at, deposit, engine::Home, fund, open, packet, settle, user, verdicts, wallet};
+use super::{at, deposit, fund, open, packet, settle, user, verdicts, verified, wallet};
 use crate::{
     domain::{
         account::AccountRef,
@@ -14,7 +14,7 @@ use crate::{
         people::Group,
         transfer::{Reason, Transfer},
     },
-    store::{Accounts, Groups, Ledger, sql::SqlStore},
+    store::{Accounts, Audit, Chain, Groups, Ledger},
 };
 
 const TASKS: u128 = 16;
@@ -23,20 +23,14 @@ const ITEMS: u128 = 20;
 const USERS: u128 = 6;
 const START_FEN: i64 = 500;
 
-type Stores = [Arc<SqlStore>; 2];
-
-/// Everything that two instances may do to each other.
-pub async fn of_two_instances(engine: &Home) {
-    let Some([(_, first), (_, second)]) = engine.pair("crowd").await else {
-        return;
-    };
-    let stores = [first, second];
-    overlapping_batches(&stores).await;
-    the_last_money(&stores).await;
-    accounts_opened_at_once(&stores).await;
-    people(&stores).await;
-    let audit = stores[0].verify().await.unwrap();
-    assert_eq!((audit.balance_sum.get(), audit.differences), (0, vec![]));
+/// Everything that two instances may do to each other over one database.
+pub async fn of_two_instances<S: Accounts + Ledger + Audit + Chain + Groups + 'static>(stores: &[Arc<S>; 2]) {
+    overlapping_batches(stores).await;
+    the_last_money(stores).await;
+    accounts_opened_at_once(stores).await;
+    people(stores).await;
+    let audit = verified(stores[0].as_ref()).await;
+    assert_eq!((audit.balance_sum, audit.differences), (0, vec![]));
 }
 
 /// The transfers of one batch. Numbers spread by a fixed mix, so that accounts, amounts and directions overlap between
@@ -46,28 +40,30 @@ fn batch(task: u128, batch: u128) -> Vec<Transfer> {
         let task = if item.is_multiple_of(3) { TASKS } else { task };
         let id = 1 + item + ITEMS * (batch + BATCHES * task);
         let mixed = id.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835) >> 64;
-        let side = |n: u128| match n % (USERS + 3) {
-            0 => AccountRef::Escrow(packet(7)),
-            1 => AccountRef::Suspense(user("u1")),
-            // Opened by whoever credits it first.
-            2 => AccountRef::Escrow(packet(u64::try_from(100 + batch).unwrap())),
-            n => wallet(&format!("u{}", n - 3)),
+        // Some of these accounts are opened by whoever credits them first.
+        let packet = packet([7, 100 + u64::try_from(batch).unwrap()][usize::from(mixed.is_multiple_of(7))]);
+        let (escrow, suspense) = (AccountRef::Escrow(packet), AccountRef::Suspense(user("u1")));
+        let wallet = wallet(&format!("u{}", (mixed >> 8) % USERS));
+        let (reason, debit, credit) = match (mixed >> 20) % 4 {
+            0 => (Reason::Fund, wallet, escrow),
+            1 => (Reason::Settle, escrow, wallet),
+            2 => (Reason::Suspense, escrow, suspense),
+            _ => (Reason::Repair, suspense, wallet),
         };
-        let debit = mixed >> 8;
         Transfer {
             id: TransferId::from(uuid::Uuid::from_u128(id)),
-            debit: side(debit),
-            credit: side(debit + 1 + (mixed >> 20) % (USERS + 2)),
+            debit,
+            credit,
             amount: Fen::new(i64::try_from(mixed % 120).unwrap() + 1),
-            reason: Reason::Settle,
-            packet: Some(packet(7)),
+            reason,
+            packet: Some(packet),
         }
     };
     (0..ITEMS).map(item).collect()
 }
 
 /// Every transfer counts once, whoever posts it how often; what the verdicts say is what is there.
-async fn overlapping_batches(stores: &Stores) {
+async fn overlapping_batches<S: Accounts + Ledger + 'static>(stores: &[Arc<S>; 2]) {
     for n in 0..USERS {
         let name = format!("u{n}");
         open(stores[0].as_ref(), &[&name]).await;
@@ -120,7 +116,7 @@ async fn overlapping_batches(stores: &Stores) {
 }
 
 /// Both post the transfer that takes the last money of an account: it is done, and neither is told that it could not be.
-async fn the_last_money(stores: &Stores) {
+async fn the_last_money(stores: &[Arc<impl Accounts + Ledger>; 2]) {
     open(stores[0].as_ref(), &["rich", "poor"]).await;
     verdicts(stores[0].as_ref(), [deposit("rich", "r", 100_000)]).await;
     for n in 0..60 {
@@ -138,7 +134,7 @@ async fn the_last_money(stores: &Stores) {
 }
 
 /// Both post a batch that opens accounts and goes on from there.
-async fn accounts_opened_at_once(stores: &Stores) {
+async fn accounts_opened_at_once(stores: &[Arc<impl Ledger>; 2]) {
     for n in 0..60 {
         let (first, second) = (packet(20_000 + 2 * n), packet(20_001 + 2 * n));
         // Whoever comes second knows neither escrow when it looks for what to lock.
@@ -167,7 +163,7 @@ async fn accounts_opened_at_once(stores: &Stores) {
 }
 
 /// Users, acts and groups: who comes second finds what the first one did.
-async fn people(stores: &Stores) {
+async fn people(stores: &[Arc<impl Accounts + Groups>; 2]) {
     let names: Vec<String> = (0..12).map(|n| format!("m{n}")).collect();
     for name in &names {
         let opened = join_all((0..4_usize).map(|caller| {

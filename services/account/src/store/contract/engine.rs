@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ::sql::{Database, Pool};
+use sea_orm::{ConnectionTrait, Statement};
 use testkit::{Engine, engines::Proxy};
 
 use crate::store::sql::{Migrator, SqlStore};
@@ -55,6 +56,17 @@ impl Home {
         }
     }
 
+    /// How SQL writes bytes.
+    pub fn bytes(&self, bytes: &[u8]) -> String {
+        let hex = bytes
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        match self.0 {
+            Engine::Postgres(_) => format!("decode('{hex}', 'hex')"),
+            Engine::Sqlite(_) | Engine::MariaDb(_) => format!("x'{hex}'"),
+        }
+    }
+
     /// How SQL writes a name that is also one of its words.
     pub fn quote(&self, name: &str) -> String {
         match self.0 {
@@ -82,4 +94,12 @@ async fn open(url: &str) -> (Database, Arc<SqlStore>) {
     Database::migrate::<Migrator>(&url).await.unwrap();
     let database = Database::open::<Migrator>(&url, Pool::default()).await.unwrap();
     (database.clone(), Arc::new(SqlStore::new(database)))
+}
+
+/// Why wallets were frozen and unfrozen, in order.
+pub async fn reasons(database: &Database) -> Vec<String> {
+    let acts = "SELECT reason FROM account_acts ORDER BY act_id";
+    let acts = Statement::from_string(database.read().get_database_backend(), acts);
+    let acts = database.read().query_all_raw(acts).await.unwrap();
+    acts.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }

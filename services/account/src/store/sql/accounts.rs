@@ -1,6 +1,6 @@
 //! Users and their accounts.
 
-use ::sql::{Error, Result, repeat};
+use ::sql::{Error, Result};
 use async_trait::async_trait;
 use clock::Timestamp;
 use id::{AccountId, UserId};
@@ -26,7 +26,7 @@ use crate::{
 #[async_trait]
 impl Accounts for SqlStore {
     async fn open(&self, user: &UserId, display_name: &str, now: Timestamp) -> Result<(User, Account)> {
-        repeat(|| self.try_open(user, display_name, now)).await
+        self.database.repeat(|| self.try_open(user, display_name, now)).await
     }
 
     async fn accounts(&self, references: &[AccountRef]) -> Result<Vec<Account>> {
@@ -46,7 +46,9 @@ impl Accounts for SqlStore {
     }
 
     async fn set_frozen(&self, user: &UserId, frozen: bool, reason: &str, now: Timestamp) -> Result<Option<Account>> {
-        repeat(|| self.try_set_frozen(user, frozen, reason, now)).await
+        self.database
+            .repeat(|| self.try_set_frozen(user, frozen, reason, now))
+            .await
     }
 }
 

@@ -1,329 +1,244 @@
-//! Verification of the whole ledger, set by set, over one snapshot.
-//!
-//! Each query names what breaks one rule and nothing else, so that a sound ledger sends no rows however large it is.
+//! What a verification reads: stretches of indexes, each over one snapshot.
 
-use ::sql::{Database, Result, integer};
+mod transfers;
+
+use ::sql::Result;
+use async_trait::async_trait;
+use id::{AccountId, TransferId};
 use money::Fen;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult,
-    sea_query::{Alias, CaseStatement, Cond, Expr, ExprTrait, Func, Query, SelectStatement},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect,
+    sea_query::{Expr, ExprTrait, JoinType, Order, Query, SelectStatement},
 };
 use uuid::Uuid;
 
 use super::{
-    entity::{account, entry, transfer},
-    row::KIND_EXTERNAL,
+    SqlStore,
+    chain::{HEAD, hash, head},
+    entity::{account, chain_head, entry, seal, seal_member, transfer},
+    row,
 };
-use crate::domain::audit::{Audit, Difference, Finding, MAX_DIFFERENCES, Subject};
+use crate::{
+    domain::{
+        audit::{
+            accounts::{AccountLine, AccountSlice, EntryLine, Place},
+            seals::{SealSlice, Sealed},
+            transfers::TransferSlice,
+        },
+        chain::{MAX_MEMBERS, Member, Seal},
+    },
+    store::Audit,
+};
 
-/// See [`Ledger::verify`](crate::store::Ledger::verify).
-pub async fn verify(database: &Database) -> Result<Audit> {
-    let tx = database.snapshot().await?;
-    let snapshot = tx.as_ref();
-    let on = snapshot.get_database_backend();
-    let accounts: Totals = one(snapshot, &account_totals(on)).await?;
-    let transfers: Totals = one(snapshot, &transfer_totals()).await?;
+/// Transfers listed behind the end of the chain that are named at the most: there should be none.
+const MAX_BEYOND: u64 = 100;
 
-    let mut differences = Vec::new();
-    if accounts.sum_fen != 0 {
-        differences.push(difference(Finding::SumNotZero, Subject::Ledger, accounts.sum_fen));
+#[async_trait]
+impl Audit for SqlStore {
+    async fn accounts_from(&self, from: Place, limit: u64) -> Result<AccountSlice> {
+        let snapshot = self.database.snapshot().await?;
+        accounts(snapshot.as_ref(), from, limit).await
     }
-    for Excess { id, excess_fen } in all(snapshot, &below_zero()).await? {
-        differences.push(difference(Finding::BelowZero, of_account(id), excess_fen));
+
+    async fn transfers_from(&self, after: Option<TransferId>, limit: u64) -> Result<TransferSlice> {
+        let snapshot = self.database.snapshot().await?;
+        transfers::slice(snapshot.as_ref(), after, limit).await
     }
-    for found in all::<AccountRow>(snapshot, &accounts_against_entries(on)).await? {
-        found.name(&mut differences);
+
+    async fn seals_from(&self, after_no: i64, limit: u64) -> Result<SealSlice> {
+        let snapshot = self.database.snapshot().await?;
+        seals(snapshot.as_ref(), after_no, limit).await
     }
-    for found in all::<EntryRow>(snapshot, &running_balances()).await? {
-        let finding = Finding::RunningBalance {
-            entry_no: found.entry_no,
-        };
-        differences.push(difference(finding, of_account(found.id), found.excess_fen));
+}
+
+async fn accounts(snapshot: &DatabaseTransaction, from: Place, limit: u64) -> Result<AccountSlice> {
+    let (behind, unfinished) = match from {
+        Place::Start => (None, None),
+        Place::Within(account, entry_no) => (Some(account), Some(entry_no)),
+        Place::Behind(account) => (Some(account), None),
+    };
+    let mut entries = Vec::new();
+    if let (Some(account), Some(entry_no)) = (behind, unfinished) {
+        let rest = Expr::col(entry::Column::AccountId).eq(account.as_uuid());
+        entries = lines(
+            snapshot,
+            rest.and(Expr::col(entry::Column::EntryNo).gt(entry_no)),
+            limit,
+        )
+        .await?;
+        if entries.len() as u64 == limit {
+            return Ok(within(Vec::new(), entries));
+        }
     }
-    for Excess { id, excess_fen } in all(snapshot, &entries_without_account(on)).await? {
-        differences.push(difference(Finding::NoSuchAccount, of_account(id), excess_fen));
+
+    let mut query = account::Entity::find();
+    if let Some(account) = behind {
+        let id = account::Column::AccountId;
+        query = query.filter(match unfinished {
+            Some(_) => id.gte(account.as_uuid()),
+            None => id.gt(account.as_uuid()),
+        });
     }
-    for found in all::<TransferRow>(snapshot, &transfers_against_entries(on)).await? {
-        let finding = Finding::Entries { found: found.entries };
-        differences.push(difference(finding, of_transfer(found.id), found.excess_fen));
+    let rows = query
+        .order_by_asc(account::Column::AccountId)
+        .limit(limit)
+        .all(snapshot)
+        .await?;
+    let last = (rows.len() as u64 == limit).then(|| rows.last()).flatten();
+    let last: Option<AccountId> = last.map(|row| row.account_id.into());
+    let accounts: Vec<AccountLine> = rows.iter().map(line).collect();
+
+    let mut range = Expr::val(1).eq(1);
+    if let Some(account) = behind {
+        range = range.and(Expr::col(entry::Column::AccountId).gt(account.as_uuid()));
     }
-    for Excess { id, excess_fen } in all(snapshot, &entries_without_transfer(on)).await? {
-        differences.push(difference(Finding::NoSuchTransfer, of_transfer(id), excess_fen));
+    if let Some(last) = last {
+        range = range.and(Expr::col(entry::Column::AccountId).lte(last.as_uuid()));
     }
-    differences.truncate(MAX_DIFFERENCES);
-    Ok(Audit {
-        account_count: accounts.rows,
-        transfer_count: transfers.rows,
-        balance_sum: Fen::new(accounts.sum_fen),
-        differences,
+    let room = limit.saturating_sub(entries.len() as u64);
+    let more = lines(snapshot, range, room).await?;
+    let is_cut = more.len() as u64 == room;
+    entries.extend(more);
+    if is_cut && !entries.is_empty() {
+        return Ok(within(accounts, entries));
+    }
+    Ok(AccountSlice {
+        accounts,
+        entries,
+        to: last.map(Place::Behind),
     })
 }
 
-fn difference(finding: Finding, subject: Subject, excess_fen: i64) -> Difference {
-    Difference {
-        finding,
-        subject,
-        excess: Fen::new(excess_fen),
+/// A slice whose last account may go on: neither it nor any behind it is complete.
+fn within(mut accounts: Vec<AccountLine>, entries: Vec<EntryLine>) -> AccountSlice {
+    let last = entries.last().copied();
+    accounts.retain(|account| last.is_some_and(|last| account.id < last.account));
+    AccountSlice {
+        accounts,
+        entries,
+        to: last.map(|last| Place::Within(last.account, last.entry_no)),
     }
 }
 
-fn of_account(id: Uuid) -> Subject {
-    Subject::Account(id.into())
-}
-
-fn of_transfer(id: Uuid) -> Subject {
-    Subject::Transfer(id.into())
-}
-
-#[derive(Debug, FromQueryResult)]
-struct Totals {
-    rows: i64,
-    sum_fen: i64,
-}
-
-#[derive(Debug, FromQueryResult)]
-struct Excess {
-    id: Uuid,
-    excess_fen: i64,
-}
-
-#[derive(Debug, FromQueryResult)]
-struct AccountRow {
-    id: Uuid,
-    excess_fen: i64,
-    counted: i64,
-    found: i64,
-    lowest: i64,
-    highest: i64,
-}
-
-impl AccountRow {
-    fn name(&self, differences: &mut Vec<Difference>) {
-        if self.excess_fen != 0 {
-            differences.push(difference(Finding::Balance, of_account(self.id), self.excess_fen));
-        }
-        if self.counted != self.found || self.lowest != 1 || self.highest != self.found {
-            let finding = Finding::EntryCount {
-                counted: self.counted,
-                found: self.found,
-            };
-            differences.push(difference(finding, of_account(self.id), 0));
-        }
+fn line(row: &account::Model) -> AccountLine {
+    AccountLine {
+        id: row.account_id.into(),
+        reference: row::reference(row.kind, &row.owner).ok(),
+        balance: Fen::new(row.balance_fen),
+        entry_count: row.entry_count,
     }
 }
 
-#[derive(Debug, FromQueryResult)]
-struct EntryRow {
-    id: Uuid,
-    entry_no: i64,
-    excess_fen: i64,
-}
-
-#[derive(Debug, FromQueryResult)]
-struct TransferRow {
-    id: Uuid,
-    entries: i64,
-    excess_fen: i64,
-}
-
-async fn one<R: FromQueryResult>(snapshot: &DatabaseTransaction, query: &SelectStatement) -> Result<R> {
-    let statement = snapshot.get_database_backend().build(query);
-    let row = R::find_by_statement(statement).one(snapshot).await?;
-    row.ok_or_else(|| ::sql::Error::inconsistent("a count gave no row"))
-}
-
-async fn all<R: FromQueryResult>(snapshot: &DatabaseTransaction, query: &SelectStatement) -> Result<Vec<R>> {
-    let mut limited = query.clone();
-    limited.limit(MAX_DIFFERENCES as u64);
-    let statement = snapshot.get_database_backend().build(&limited);
-    Ok(R::find_by_statement(statement).all(snapshot).await?)
-}
-
-/// A sum, zero over no rows.
-fn sum(on: DbBackend, expr: impl Into<Expr>) -> Expr {
-    integer(on, Func::coalesce([Func::sum(expr).into(), Expr::val(0)]))
-}
-
-fn count(column: Expr) -> Expr {
-    Func::count(column).into()
-}
-
-/// How many rows of a group satisfy `condition`.
-fn count_where(on: DbBackend, condition: impl sea_orm::sea_query::IntoCondition) -> Expr {
-    sum(on, CaseStatement::new().case(condition, 1).finally(0))
-}
-
-fn a(column: account::Column) -> Expr {
-    Expr::col((account::Entity, column))
-}
-
-fn e(column: entry::Column) -> Expr {
-    Expr::col((entry::Entity, column))
-}
-
-fn t(column: transfer::Column) -> Expr {
-    Expr::col((transfer::Entity, column))
-}
-
-fn account_totals(on: DbBackend) -> SelectStatement {
-    Query::select()
-        .expr_as(count(a(account::Column::AccountId)), "rows")
-        .expr_as(sum(on, a(account::Column::BalanceFen)), "sum_fen")
-        .from(account::Entity)
-        .take()
-}
-
-fn transfer_totals() -> SelectStatement {
-    Query::select()
-        .expr_as(count(t(transfer::Column::TransferId)), "rows")
-        .expr_as(Expr::val(0_i64), "sum_fen")
-        .from(transfer::Entity)
-        .take()
-}
-
-/// MONEY-2, for a database whose CHECK was taken away.
-fn below_zero() -> SelectStatement {
-    Query::select()
-        .expr_as(a(account::Column::AccountId), "id")
-        .expr_as(a(account::Column::BalanceFen), "excess_fen")
-        .from(account::Entity)
-        .and_where(a(account::Column::BalanceFen).lt(0))
-        .and_where(a(account::Column::Kind).ne(KIND_EXTERNAL))
-        .take()
-}
-
-/// Accounts whose balance is not the sum of their entries, or whose entries are not numbered 1 to `entry_count`.
-fn accounts_against_entries(on: DbBackend) -> SelectStatement {
-    let (balance, counted) = (a(account::Column::BalanceFen), a(account::Column::EntryCount));
-    let entries = || sum(on, e(entry::Column::DeltaFen));
-    let found = || count(e(entry::Column::EntryNo));
-    let lowest = || {
-        Expr::from(Func::coalesce([
-            Func::min(e(entry::Column::EntryNo)).into(),
-            Expr::val(1),
-        ]))
-    };
-    let highest = || {
-        Expr::from(Func::coalesce([
-            Func::max(e(entry::Column::EntryNo)).into(),
-            Expr::val(0),
-        ]))
-    };
-    Query::select()
-        .expr_as(a(account::Column::AccountId), "id")
-        .expr_as(balance.clone().sub(entries()), "excess_fen")
-        .expr_as(counted.clone(), "counted")
-        .expr_as(found(), "found")
-        .expr_as(lowest(), "lowest")
-        .expr_as(highest(), "highest")
-        .from(account::Entity)
-        .left_join(
-            entry::Entity,
-            e(entry::Column::AccountId).eq(a(account::Column::AccountId)),
-        )
-        .add_group_by([a(account::Column::AccountId), balance.clone(), counted.clone()])
-        .cond_having(
-            Cond::any()
-                .add(balance.ne(entries()))
-                .add(counted.ne(found()))
-                .add(lowest().ne(1))
-                .add(highest().ne(found())),
-        )
-        .take()
-}
-
-/// Entries whose noted balance does not follow from the entry before. After a missing entry, that is the next one.
-fn running_balances() -> SelectStatement {
-    let before = Alias::new("before");
-    let p = |column: entry::Column| Expr::col((before.clone(), column));
-    let expected = || {
-        let balance = Func::coalesce([p(entry::Column::BalanceFen), Expr::val(0)]);
-        Expr::from(balance).add(e(entry::Column::DeltaFen))
-    };
-    Query::select()
-        .expr_as(e(entry::Column::AccountId), "id")
-        .expr_as(e(entry::Column::EntryNo), "entry_no")
-        .expr_as(e(entry::Column::BalanceFen).sub(expected()), "excess_fen")
+/// Entries in order of their key.
+async fn lines(snapshot: &DatabaseTransaction, of: Expr, limit: u64) -> Result<Vec<EntryLine>> {
+    let query = Query::select()
+        .columns([
+            entry::Column::AccountId,
+            entry::Column::EntryNo,
+            entry::Column::DeltaFen,
+            entry::Column::BalanceFen,
+        ])
         .from(entry::Entity)
-        .join_as(
-            sea_orm::JoinType::LeftJoin,
-            entry::Entity,
-            before.clone(),
-            Cond::all()
-                .add(p(entry::Column::AccountId).eq(e(entry::Column::AccountId)))
-                .add(p(entry::Column::EntryNo).eq(e(entry::Column::EntryNo).sub(1))),
-        )
-        .and_where(e(entry::Column::BalanceFen).ne(expected()))
-        .take()
-}
-
-fn entries_without_account(on: DbBackend) -> SelectStatement {
-    Query::select()
-        .expr_as(e(entry::Column::AccountId), "id")
-        .expr_as(sum(on, e(entry::Column::DeltaFen)), "excess_fen")
-        .from(entry::Entity)
-        .left_join(
-            account::Entity,
-            a(account::Column::AccountId).eq(e(entry::Column::AccountId)),
-        )
-        .and_where(a(account::Column::AccountId).is_null())
-        .add_group_by([e(entry::Column::AccountId)])
-        .take()
-}
-
-/// Transfers without exactly one debit of the account that gives and one credit of the one that receives (MONEY-1). The
-/// excess is what the entries create or destroy or, where they balance, by how much they move more than the transfer.
-fn transfers_against_entries(on: DbBackend) -> SelectStatement {
-    let amount = || t(transfer::Column::AmountFen);
-    let side = |account: transfer::Column, delta: Expr| {
-        count_where(
-            on,
-            Cond::all()
-                .add(e(entry::Column::AccountId).eq(t(account)))
-                .add(e(entry::Column::DeltaFen).eq(delta)),
-        )
+        .and_where(of)
+        .order_by(entry::Column::AccountId, Order::Asc)
+        .order_by(entry::Column::EntryNo, Order::Asc)
+        .limit(limit)
+        .take();
+    let rows = rows(snapshot, &query).await?;
+    let line = |row: &QueryResult| {
+        Ok(EntryLine {
+            account: row.try_get_by_index::<Uuid>(0)?.into(),
+            entry_no: row.try_get_by_index(1)?,
+            delta: Fen::new(row.try_get_by_index(2)?),
+            balance: Fen::new(row.try_get_by_index(3)?),
+        })
     };
-    let debits = side(transfer::Column::DebitId, Expr::val(0).sub(amount()));
-    let credits = side(transfer::Column::CreditId, amount());
-    let created = || sum(on, e(entry::Column::DeltaFen));
-    let moved = sum(
-        on,
-        CaseStatement::new()
-            .case(e(entry::Column::DeltaFen).gt(0), e(entry::Column::DeltaFen))
-            .finally(0),
-    );
-    let excess = CaseStatement::new()
-        .case(created().ne(0), created())
-        .finally(moved.sub(amount()));
-    Query::select()
-        .expr_as(t(transfer::Column::TransferId), "id")
-        .expr_as(count(e(entry::Column::EntryNo)), "entries")
-        .expr_as(excess, "excess_fen")
-        .from(transfer::Entity)
-        .left_join(
-            entry::Entity,
-            e(entry::Column::TransferId).eq(t(transfer::Column::TransferId)),
-        )
-        .add_group_by([t(transfer::Column::TransferId), amount()])
-        .cond_having(
-            Cond::any()
-                .add(count(e(entry::Column::EntryNo)).ne(2))
-                .add(debits.ne(1))
-                .add(credits.ne(1)),
-        )
-        .take()
+    Ok(rows.iter().map(line).collect::<std::result::Result<_, DbErr>>()?)
 }
 
-fn entries_without_transfer(on: DbBackend) -> SelectStatement {
-    Query::select()
-        .expr_as(e(entry::Column::TransferId), "id")
-        .expr_as(sum(on, e(entry::Column::DeltaFen)), "excess_fen")
-        .from(entry::Entity)
-        .left_join(
-            transfer::Entity,
-            t(transfer::Column::TransferId).eq(e(entry::Column::TransferId)),
+/// Rows to be read by the places of their columns: by name would cost more than the rest of it.
+async fn rows(snapshot: &DatabaseTransaction, query: &SelectStatement) -> Result<Vec<QueryResult>> {
+    Ok(snapshot.query_all(query).await?)
+}
+
+async fn seals(snapshot: &DatabaseTransaction, after_no: i64, limit: u64) -> Result<SealSlice> {
+    let rows = seal::Entity::find()
+        .filter(seal::Column::SealNo.gt(after_no))
+        .order_by_asc(seal::Column::SealNo)
+        .limit(limit) // none is empty
+        .all(snapshot)
+        .await?;
+    let mut room = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut seals = Vec::new();
+    let mut is_last = (rows.len() as u64) < limit;
+    for row in rows {
+        if room <= 0 {
+            is_last = false;
+            break;
+        }
+        let seal = Seal {
+            seal_no: row.seal_no,
+            first_position: row.first_position,
+            member_count: row.member_count,
+            hash: hash("seals.hash", &row.hash)?,
+        };
+        room = room.saturating_sub(seal.member_count);
+        seals.push((seal, members(snapshot, &seal).await?));
+    }
+    let row = chain_head::Entity::find_by_id(HEAD).one(snapshot).await?;
+    let head = row.as_ref().map(head).transpose()?;
+    let end = head.map_or(0, |head| head.transfer_count);
+    let beyond: Vec<Uuid> = if is_last {
+        seal_member::Entity::find()
+            .select_only()
+            .column(seal_member::Column::TransferId)
+            .filter(seal_member::Column::Position.gt(end))
+            .order_by_asc(seal_member::Column::Position)
+            .limit(MAX_BEYOND)
+            .into_tuple()
+            .all(snapshot)
+            .await?
+    } else {
+        Vec::new()
+    };
+    Ok(SealSlice {
+        seals,
+        head,
+        is_last,
+        beyond: beyond.into_iter().map(TransferId::from).collect(),
+    })
+}
+
+/// What is listed at a seal's positions. A count that no seal has is cut: the seal's hash tells.
+async fn members(snapshot: &DatabaseTransaction, seal: &Seal) -> Result<Vec<Sealed>> {
+    let most = i64::try_from(MAX_MEMBERS).unwrap_or(i64::MAX);
+    let to = seal.first_position.saturating_add(seal.member_count.clamp(0, most));
+    let (members, transfers) = (seal_member::Entity, transfer::Entity);
+    let member = |column: seal_member::Column| Expr::col((members, column));
+    let mut query = Query::select();
+    query
+        .expr(member(seal_member::Column::TransferId))
+        .expr(member(seal_member::Column::Digest))
+        .from(members)
+        .join(
+            JoinType::LeftJoin,
+            transfers,
+            Expr::col((transfers, transfer::Column::TransferId)).eq(member(seal_member::Column::TransferId)),
         )
-        .and_where(t(transfer::Column::TransferId).is_null())
-        .add_group_by([e(entry::Column::TransferId)])
-        .take()
+        .and_where(member(seal_member::Column::Position).gte(seal.first_position))
+        .and_where(member(seal_member::Column::Position).lt(to))
+        .order_by((members, seal_member::Column::Position), Order::Asc);
+    transfers::trace_columns(&mut query);
+    let mut sealed = Vec::new();
+    for row in rows(snapshot, &query).await? {
+        let digest: Vec<u8> = row.try_get_by_index(1)?;
+        let member = Member {
+            transfer: row.try_get_by_index::<Uuid>(0)?.into(),
+            digest: hash("seal_members.digest", &digest)?,
+        };
+        let trace = transfers::trace(&row, 2)?;
+        sealed.push(Sealed { member, trace });
+    }
+    Ok(sealed)
 }

@@ -108,6 +108,86 @@ pub mod entry {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// `unsealed`: the digests that a posting left, until they are under a seal. One row per posting.
+pub mod unsealed {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "unsealed")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub posting_no: i64,
+        pub member_count: i64,
+        /// See [`chain::pack`](crate::domain::chain::pack).
+        pub members: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// `seals`: the chain.
+pub mod seal {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "seals")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seal_no: i64,
+        pub first_position: i64,
+        pub member_count: i64,
+        pub hash: Vec<u8>,
+        pub create_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// `seal_members`: every sealed transfer at its position in the chain.
+pub mod seal_member {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "seal_members")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i64,
+        pub transfer_id: Uuid,
+        pub digest: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// `chain_head`: one row, which the one who seals holds locked.
+pub mod chain_head {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "chain_head")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub only: i16,
+        pub seal_no: i64,
+        pub transfer_count: i64,
+        pub hash: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// `groups`: one row per group.
 pub mod group {
     use sea_orm::entity::prelude::*;

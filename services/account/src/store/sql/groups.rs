@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ::sql::{Error, Result, repeat};
+use ::sql::{Error, Result};
 use async_trait::async_trait;
 use clock::Timestamp;
 use id::{GroupId, UserId};
@@ -26,7 +26,7 @@ use crate::{
 #[async_trait]
 impl Groups for SqlStore {
     async fn create(&self, group: &Group, members: &[UserId]) -> Result<Group> {
-        repeat(|| self.try_create(group, members)).await
+        self.database.repeat(|| self.try_create(group, members)).await
     }
 
     async fn group(&self, group: &GroupId) -> Result<Option<Group>> {
@@ -34,11 +34,11 @@ impl Groups for SqlStore {
     }
 
     async fn add_members(&self, group: &GroupId, users: &[UserId], now: Timestamp) -> Result<()> {
-        repeat(|| self.try_add_members(group, users, now)).await
+        self.database.repeat(|| self.try_add_members(group, users, now)).await
     }
 
     async fn remove_members(&self, group: &GroupId, users: &[UserId]) -> Result<()> {
-        repeat(|| self.try_remove_members(group, users)).await
+        self.database.repeat(|| self.try_remove_members(group, users)).await
     }
 
     async fn check_members(&self, group: &GroupId, users: &[UserId]) -> Result<Vec<UserId>> {

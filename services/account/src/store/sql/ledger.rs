@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ::sql::{Error, Result, Transaction, repeat};
+use ::sql::{Error, Result, Transaction};
 use async_trait::async_trait;
 use clock::{Timestamp, from_micros};
 use id::{AccountId, PacketId, TransferId};
@@ -16,13 +16,14 @@ use uuid::Uuid;
 
 use super::{
     SqlStore,
-    entity::{account, entry, transfer},
+    chain::posting_row,
+    entity::{account, entry, transfer, unsealed},
     row,
 };
 use crate::{
     domain::{
         account::{Account, AccountRef},
-        audit::Audit,
+        chain::Member,
         ledger::{self, Books, Item, MAX_BATCH, Outcome, Posting},
         transfer::{Entry, PostedTransfer, Transfer},
     },
@@ -37,7 +38,7 @@ const _: () = assert!(MAX_BATCH * 2 * 7 <= MAX_BINDS);
 #[async_trait]
 impl Ledger for SqlStore {
     async fn post(&self, items: &[Item], now: Timestamp) -> Result<Vec<Posting>> {
-        repeat(|| self.try_post(items, now)).await
+        self.database.repeat(|| self.try_post(items, now)).await
     }
 
     async fn transfers(&self, ids: &[TransferId]) -> Result<Vec<PostedTransfer>> {
@@ -81,10 +82,6 @@ impl Ledger for SqlStore {
         let statement = read.get_database_backend().build(&entries_query(account, page));
         let lines = Line::find_by_statement(statement).all(read).await?;
         lines.into_iter().map(Line::entry).collect()
-    }
-
-    async fn verify(&self) -> Result<Audit> {
-        super::audit::verify(&self.database).await
     }
 }
 
@@ -159,6 +156,14 @@ async fn write(tx: &Transaction, outcome: &Outcome, now: Timestamp) -> Result<()
         .exec_without_returning(tx.as_ref())
         .await?;
     entry::Entity::insert_many(outcome.entries.iter().map(row::from_entry))
+        .exec_without_returning(tx.as_ref())
+        .await?;
+    let members: Vec<Member> = outcome
+        .transfers
+        .iter()
+        .map(|transfer| Member::of(transfer, now))
+        .collect();
+    unsealed::Entity::insert(posting_row(&members))
         .exec_without_returning(tx.as_ref())
         .await?;
     // Every row of this insert meets its key: it is an update of many rows with a value of its own for each.

@@ -1,5 +1,7 @@
 //! The schema, step by step. A step that was released is never changed: a new one follows it.
 
+mod chain;
+
 use ::sql::schema::{create_index, create_table};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait,
@@ -14,7 +16,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Initial), Box::new(EntriesByTransfer)]
+        vec![
+            Box::new(Initial),
+            Box::new(EntriesByTransfer),
+            Box::new(chain::ChainOfSeals),
+        ]
     }
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::entity::{account, entry, group, transfer, user};
 use crate::domain::{
     account::{Account, AccountRef},
+    chain::{Member, digest},
     ledger::NewEntry,
     people::{Group, User},
     transfer::{Payload, Reason, Transfer},
@@ -45,27 +46,13 @@ pub fn reference(kind: i16, owner: &str) -> Result<AccountRef> {
 
 /// The code of a reason. The same rule as for kinds: none may ever change its meaning.
 pub fn from_reason(reason: Reason) -> i16 {
-    match reason {
-        Reason::Deposit => 1,
-        Reason::Fund => 2,
-        Reason::Settle => 3,
-        Reason::Refund => 4,
-        Reason::Suspense => 5,
-        Reason::Repair => 6,
-    }
+    reason.code().into()
 }
 
 /// The reason that a code stands for.
 pub fn reason(code: i16) -> Result<Reason> {
-    Ok(match code {
-        1 => Reason::Deposit,
-        2 => Reason::Fund,
-        3 => Reason::Settle,
-        4 => Reason::Refund,
-        5 => Reason::Suspense,
-        6 => Reason::Repair,
-        _ => return Err(Error::inconsistent(format!("transfers.reason is {code}"))),
-    })
+    let reason = Reason::ALL.into_iter().find(|reason| from_reason(*reason) == code);
+    reason.ok_or_else(|| Error::inconsistent(format!("transfers.reason is {code}")))
 }
 
 /// A name or id that the service itself once wrote.
@@ -118,6 +105,13 @@ pub fn payload(row: &transfer::Model) -> Result<(TransferId, Payload)> {
         packet: row.packet_id.map(PacketId::from),
     };
     Ok((row.transfer_id.into(), payload))
+}
+
+/// The member of the chain that a transfer is.
+pub fn member(row: &transfer::Model) -> Result<Member> {
+    let (transfer, payload) = payload(row)?;
+    let digest = digest(transfer, &payload, from_micros(row.create_us));
+    Ok(Member { transfer, digest })
 }
 
 /// The row of a transfer posted at `now`.

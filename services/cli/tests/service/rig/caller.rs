@@ -153,6 +153,17 @@ impl Caller {
         }
     }
 
+    /// As an operator: pays ten yuan into a wallet.
+    pub async fn deposit(&self, user: &str, request_id: &str) -> Result<(), Status> {
+        let deposit = DepositRequest {
+            request_id: request_id.to_owned(),
+            user_id: user.to_owned(),
+            amount_fen: 1_000,
+        };
+        let mut operations = OperationServiceClient::new(self.channel.clone());
+        operations.deposit(self.sign(deposit)).await.map(drop)
+    }
+
     /// Creates a group owned by the caller.
     pub async fn create_group(&self, group_id: &str, members: &[String]) {
         let mut groups = GroupServiceClient::new(self.channel.clone());
@@ -172,8 +183,22 @@ impl Caller {
 
     pub async fn reconcile(&self) -> Result<ReconcileResponse, Status> {
         let mut operations = OperationServiceClient::new(self.channel.clone());
-        let answer = operations.reconcile(self.sign(ReconcileRequest {})).await?;
-        Ok(answer.into_inner().result.expect("a result"))
+        let mut request = ReconcileRequest::default();
+        let mut whole = ReconcileResponse::default();
+        loop {
+            let answer = operations.reconcile(self.sign(request.clone())).await?;
+            let slice = answer.into_inner().result.expect("a result");
+            whole.packet_count += slice.packet_count;
+            whole.claim_count += slice.claim_count;
+            whole.transfer_count += slice.transfer_count;
+            whole.unsettled_count += slice.unsettled_count;
+            whole.open_case_count = slice.open_case_count;
+            whole.differences.extend(slice.differences);
+            request.page_token = slice.next_page_token;
+            if request.page_token.is_empty() {
+                return Ok(whole);
+            }
+        }
     }
 
     /// Waits until every claim has settled, then returns the reconciliation.

@@ -1,7 +1,7 @@
 //! One partition's line to Redis.
 
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -27,7 +27,7 @@ pub struct Line {
 /// The packets whose news Redis did not hear, and the last claim among these news.
 #[derive(Debug, Default)]
 pub struct Missed {
-    pub packets: HashSet<PacketId>,
+    pub packets: BTreeSet<PacketId>,
     /// There were more than could be remembered.
     pub too_many: bool,
     pub seq: i64,
@@ -47,7 +47,7 @@ impl Missed {
             }
         }
         if self.too_many {
-            self.packets = HashSet::new();
+            self.packets = BTreeSet::new();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod scripts;
 mod states;
+mod twin;
 
 use std::{
     sync::{
@@ -96,9 +97,13 @@ impl Gate for Bare {
 }
 
 async fn passes_the_contract(url: &str) {
+    passes_the_contract_on(&redis_at(url)).await;
+}
+
+async fn passes_the_contract_on(redis: &resp::Redis) {
     let (store, clock) = (contract::store().await, clock::Manual::new(START));
-    let (redis, shared): (_, SharedClock) = (redis_at(url), Arc::new(clock.clone()));
-    let gate = |timing| Bare::new(&redis, store.claims(), shared.clone(), timing);
+    let shared: SharedClock = Arc::new(clock.clone());
+    let gate = |timing| Bare::new(redis, store.claims(), shared.clone(), timing);
     contract::holds(gate, &store, &clock).await;
 }
 

@@ -26,10 +26,10 @@ macro_rules! script {
     };
 }
 
-static GRAB: Script = script!("grab.lua");
-static TELL: Script = script!("tell.lua");
-static BEGIN: Script = script!("begin.lua");
-static PROBE: Script = script!("probe.lua");
+pub(super) static GRAB: Script = script!("grab.lua");
+pub(super) static TELL: Script = script!("tell.lua");
+pub(super) static BEGIN: Script = script!("begin.lua");
+pub(super) static PROBE: Script = script!("probe.lua");
 
 /// How long a rebuild may take before its mark goes: reading and telling the largest packet takes about a second.
 const LOAD_TTL: Duration = Duration::from_secs(30);
@@ -83,7 +83,7 @@ pub struct Wire {
     redis: Redis,
     timing: Timing,
     /// By partition, the last claim of which this process knows that Redis was told.
-    told_seq: Vec<AtomicI64>,
+    pub(super) told_seq: Vec<AtomicI64>,
     /// Sets the marks of this process apart from those of others.
     name: u64,
     marks: AtomicU64,
@@ -110,7 +110,7 @@ impl Wire {
 
     /// A call on some packets of a partition, which begins with what every script hears: what Redis should remember, and
     /// the era that begins if it does not.
-    fn call(
+    pub(super) fn call(
         &self,
         script: &'static Script,
         partition: Partition,

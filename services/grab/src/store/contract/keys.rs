@@ -2,17 +2,14 @@
 
 use sql::Error;
 
-use super::{Suite, changes, claim, user};
-use crate::{
-    domain::{
-        claim::{Claim, Tally},
-        packet::sample::START,
-    },
-    store::{ClaimStore, LogStore},
+use super::{Backend, Suite, changes, claim, user};
+use crate::domain::{
+    claim::{Claim, Tally},
+    packet::sample::START,
 };
 
 /// CLAIM-1 and LOG-1 by their keys; amounts and positions by CHECKs.
-pub async fn sql_is_the_arbiter(suite: &Suite) {
+pub async fn sql_is_the_arbiter(suite: &Suite<impl Backend>) {
     let (store, packet) = (&suite.store, suite.packet(4).await);
     let first = suite.open(&packet, &[(0, "alice")], START).await.unwrap();
     let head = suite.head(packet.partition()).await;
@@ -73,7 +70,7 @@ fn twin(claim: &Claim, name: &str) -> Claim {
 }
 
 /// `Alice` is not `alice`, on engines too whose text is without case by default.
-pub async fn names_are_compared_to_the_byte(suite: &Suite) {
+pub async fn names_are_compared_to_the_byte(suite: &Suite<impl Backend>) {
     let packet = suite.packet(4).await;
     let users = [(0, "case-a"), (1, "Case-A"), (2, "CASE-a")];
     let claims = suite.open(&packet, &users, START).await.unwrap();

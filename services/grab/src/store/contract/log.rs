@@ -6,15 +6,16 @@ use futures::future::{join_all, try_join_all};
 use id::Partition;
 use testkit::eventually;
 
-use super::{Suite, sample::START};
-use crate::store::{Changes, ClaimStore, LogStore};
+use super::{Backend, Suite, sample::START};
+use crate::domain::claim::Entry;
+use crate::store::Changes;
 
 /// Writers at once, and batches of each.
 const WRITERS: usize = 8;
 const BATCHES: usize = 25;
 
 /// Each writer adds claims of its own packet to two partitions at once, in any order, while readers follow both logs.
-pub async fn writers_take_turns_and_a_reader_misses_nothing(suite: &Suite) {
+pub async fn writers_take_turns_and_a_reader_misses_nothing(suite: &Suite<impl Backend>) {
     let first = suite.packet(1).await;
     let second = suite.packet_beside(&first).await;
     let partitions = [first.partition(), second.partition()];
@@ -36,15 +37,11 @@ pub async fn writers_take_turns_and_a_reader_misses_nothing(suite: &Suite) {
     let reading = join_all(partitions.iter().zip(&starts).map(|(partition, start)| async move {
         let mut cursor = *start;
         eventually("the log's end", async || {
-            // A gap is an error of its own.
-            let claims = suite.store.log(*partition, cursor, 7).await.unwrap();
-            assert!(
-                claims
-                    .iter()
-                    .map(|claim| claim.seq)
-                    .eq((cursor + 1..).take(claims.len()))
-            );
-            cursor = claims.last().map_or(cursor, |claim| claim.seq);
+            let entries = suite.store.log(*partition, cursor, 7).await.unwrap();
+            assert!(entries.iter().map(Entry::seq).eq((cursor + 1..).take(entries.len())));
+            let unreadable = entries.iter().find(|entry| matches!(entry, Entry::Unreadable(_)));
+            assert_eq!(unreadable, None, "what is yet to be committed was taken for lost");
+            cursor = entries.last().map_or(cursor, Entry::seq);
             (cursor == start + written).then_some(())
         })
         .await;
@@ -56,7 +53,7 @@ pub async fn writers_take_turns_and_a_reader_misses_nothing(suite: &Suite) {
 }
 
 /// One new claim at the end of each of these partitions' logs, at the position that the locked head says.
-async fn add(suite: &Suite, partitions: &[Partition]) {
+async fn add(suite: &Suite<impl Backend>, partitions: &[Partition]) {
     let batch = suite.store.begin(partitions).await.unwrap();
     let mut changes = Changes::default();
     for head in batch.heads() {
@@ -79,7 +76,7 @@ async fn add(suite: &Suite, partitions: &[Partition]) {
 }
 
 /// A tally and its claims never disagree, though claims are written all the time.
-pub async fn a_snapshot_is_of_one_instant(suite: &Suite) {
+pub async fn a_snapshot_is_of_one_instant(suite: &Suite<impl Backend>) {
     let packet = suite.packet(60).await;
     let users: Vec<String> = (0..60).map(|n| format!("u{n}")).collect();
     let writing = async {
@@ -102,7 +99,7 @@ pub async fn a_snapshot_is_of_one_instant(suite: &Suite) {
 }
 
 /// Batches on different partitions go side by side, and a batch on a partition that is held waits.
-pub async fn only_the_heads_asked_for_are_locked(suite: &Suite) {
+pub async fn only_the_heads_asked_for_are_locked(suite: &Suite<impl Backend>) {
     for range in suite.store.ranges() {
         let (odd, even): (Vec<Partition>, Vec<Partition>) =
             range.iter().copied().partition(|partition| partition.index() % 2 == 1);
@@ -118,5 +115,21 @@ pub async fn only_the_heads_asked_for_are_locked(suite: &Suite) {
         assert!(waits.is_err(), "a head is not locked");
         drop(held);
         waiting.await.unwrap();
+    }
+}
+
+/// Whatever one database holds, it holds alone.
+pub async fn a_batch_is_of_one_database(suite: &Suite<impl Backend>) {
+    let ranges = suite.store.ranges();
+    let refused = async |partitions: &[Partition]| {
+        let begun = suite.store.begin(partitions).await;
+        assert!(matches!(begun, Err(sql::Error::Inconsistent(_))), "{partitions:?}");
+    };
+    refused(&[]).await;
+    if let [first, second] = ranges.as_slice() {
+        refused(&[first[31], second[0]]).await;
+    }
+    for range in ranges {
+        drop(suite.store.begin(&range).await.unwrap());
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType, OnConflict},
 };
-use sql::{Result, Transaction};
+use sql::{Database, Result, Transaction};
 
 use super::{
     entity::{claim, head, tally},
@@ -23,13 +23,15 @@ use crate::{
 const MAX_ROWS: usize = 3_000;
 
 pub struct SqlBatch {
+    database: Database,
     transaction: Transaction,
     heads: Vec<Head>,
 }
 
 impl SqlBatch {
     /// Locks the heads in order of partition, so that no two batches wait for each other in a circle.
-    pub async fn lock(transaction: Transaction, partitions: &[Partition]) -> Result<Self> {
+    pub async fn lock(database: &Database, partitions: &[Partition]) -> Result<Self> {
+        let transaction = database.begin().await?;
         let rows = head::Entity::find()
             .filter(heads_of(partitions))
             .order_by_asc(head::Column::PartitionNo)
@@ -37,7 +39,11 @@ impl SqlBatch {
             .all(transaction.as_ref())
             .await?;
         let heads = rows.iter().map(row::from_head).collect::<Result<_>>()?;
-        Ok(Self { transaction, heads })
+        Ok(Self {
+            database: database.clone(),
+            transaction,
+            heads,
+        })
     }
 }
 
@@ -82,6 +88,13 @@ impl Batch for SqlBatch {
     }
 
     async fn commit(self: Box<Self>, changes: Changes) -> Result<()> {
+        let database = self.database.clone();
+        database.note(self.write(changes).await)
+    }
+}
+
+impl SqlBatch {
+    async fn write(self, changes: Changes) -> Result<()> {
         let on = self.transaction.as_ref();
         let mut claims = changes.claims.into_iter().map(row::to_claim).peekable();
         while claims.peek().is_some() {

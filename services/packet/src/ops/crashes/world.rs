@@ -34,7 +34,7 @@ use crate::{
         treasury::{Funding, Treasury},
     },
     store::{
-        Agenda, Leased, Of, Packets, Requests, Reserved,
+        Agenda, Leased, Of, Overdue, Packets, Requests, Reserved,
         sql::{SqlAgenda, SqlStore, tests::sqlite},
     },
 };
@@ -289,6 +289,12 @@ impl Agenda for World {
 
     async fn postpone(&self, leased: &Leased, due: Timestamp) -> ::sql::Result<()> {
         self.fuse.guard(store_lost, self.agenda.postpone(leased, due)).await
+    }
+
+    async fn overdue(&self, phases: &[Phase], now: Timestamp, horizon: Duration) -> ::sql::Result<Overdue> {
+        self.fuse
+            .guard(store_lost, self.agenda.overdue(phases, now, horizon))
+            .await
     }
 
     async fn next_due(&self, phases: &[Phase]) -> ::sql::Result<Option<Timestamp>> {

@@ -96,6 +96,7 @@ async fn leases(store: &impl Packets, agenda: &impl Agenda, inserted: &[Packet])
     let later = clock::after(expiry, Duration::from_secs(1));
     let expired = agenda.lease(&[Phase::Active], expiry, later, 9).await.unwrap();
     assert_eq!((expired.len(), expired[0].attempts), (1, 0));
+    overdue(agenda, expiry, expired[0].packet.create_time).await;
     let mut active = expired[0].packet.clone();
     assert!(store.change(&active, &State::Closing(None)).await.unwrap());
     active.state = State::Closing(None);
@@ -110,6 +111,26 @@ async fn leases(store: &impl Packets, agenda: &impl Agenda, inserted: &[Packet])
         assert!(store.change(packet, &State::Rejected(refusal())).await.unwrap());
     }
     assert_eq!(agenda.next_due(&ALL).await.unwrap(), None);
+}
+
+/// One packet is ACTIVE, expired and leased for a second; four are FUNDING.
+async fn overdue(agenda: &impl Agenda, expiry: Timestamp, created: Timestamp) {
+    let ask = async |phases: &[Phase], now, seconds| {
+        let found = agenda.overdue(phases, now, Duration::from_secs(seconds)).await.unwrap();
+        (found.count, found.since)
+    };
+    let active = [Phase::Active];
+    let before = clock::from_micros(expiry.as_microsecond() - 1);
+    assert_eq!(ask(&active, before, 2).await, (0, None), "not yet");
+    assert_eq!(
+        ask(&active, expiry, 2).await,
+        (1, Some(expiry)),
+        "although somebody is at it"
+    );
+    assert_eq!(ask(&active, expiry, 0).await, (0, None), "beyond the horizon");
+    assert_eq!(ask(&[Phase::Funding], expiry, 0).await, (4, Some(created)));
+    assert_eq!(ask(&ALL, expiry, 2).await, (5, Some(created)));
+    assert_eq!(ask(&[Phase::Closing], expiry, 2).await, (0, None));
 }
 
 pub(super) fn done(closing: &Packet) -> State {

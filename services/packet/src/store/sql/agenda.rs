@@ -1,5 +1,7 @@
 //! [`Agenda`] over SQL: what is due in one database.
 
+use std::time::Duration;
+
 use ::sql::{Database, Result};
 use async_trait::async_trait;
 use clock::Timestamp;
@@ -11,7 +13,7 @@ use sea_orm::{
 use super::{entity::packets, rows};
 use crate::{
     domain::Phase,
-    store::{Agenda, Leased},
+    store::{Agenda, Leased, Overdue},
 };
 
 /// The packets of one database by when they are due.
@@ -66,23 +68,52 @@ impl Agenda for SqlAgenda {
     }
 
     async fn lease(&self, phases: &[Phase], now: Timestamp, until: Timestamp, limit: u64) -> Result<Vec<Leased>> {
-        ::sql::repeat(|| self.take(phases, now, until, limit)).await
+        self.database.repeat(|| self.take(phases, now, until, limit)).await
     }
 
     async fn postpone(&self, leased: &Leased, due: Timestamp) -> Result<()> {
         let attempts = rows::count_code(leased.attempts.saturating_add(1))?;
-        ::sql::repeat(|| async move {
-            let transaction = self.database.begin().await?;
-            packets::Entity::update_many()
-                .col_expr(packets::Column::DueUs, Expr::value(due.as_microsecond()))
-                .col_expr(packets::Column::Attempts, Expr::value(attempts))
-                .filter(packets::Column::PacketId.eq(leased.packet.id().as_uuid()))
-                .filter(packets::Column::DueUs.eq(leased.until.as_microsecond()))
-                .exec(transaction.as_ref())
+        self.database
+            .repeat(|| async move {
+                let transaction = self.database.begin().await?;
+                packets::Entity::update_many()
+                    .col_expr(packets::Column::DueUs, Expr::value(due.as_microsecond()))
+                    .col_expr(packets::Column::Attempts, Expr::value(attempts))
+                    .filter(packets::Column::PacketId.eq(leased.packet.id().as_uuid()))
+                    .filter(packets::Column::DueUs.eq(leased.until.as_microsecond()))
+                    .exec(transaction.as_ref())
+                    .await?;
+                transaction.commit().await
+            })
+            .await
+    }
+
+    async fn overdue(&self, phases: &[Phase], now: Timestamp, horizon: Duration) -> Result<Overdue> {
+        let mut overdue = Overdue::default();
+        for phase in phases {
+            let wanted = if *phase == Phase::Funding {
+                packets::Column::CreateUs
+            } else {
+                packets::Column::ExpireUs
+            };
+            let found: Option<(i64, Option<i64>)> = packets::Entity::find()
+                .select_only()
+                .column_as(packets::Column::PacketId.count(), "overdue")
+                .column_as(wanted.min(), "since_us")
+                .filter(packets::Column::State.eq(rows::phase_code(*phase)))
+                // The index finds these few; whether they are overdue is for the next line.
+                .filter(packets::Column::DueUs.lte(clock::after(now, horizon).as_microsecond()))
+                .filter(wanted.lte(now.as_microsecond()))
+                .into_tuple()
+                .one(self.database.read())
                 .await?;
-            transaction.commit().await
-        })
-        .await
+            let (count, since) = found.unwrap_or_default();
+            overdue = overdue.and(Overdue {
+                count: u64::try_from(count).unwrap_or(0),
+                since: since.map(clock::from_micros),
+            });
+        }
+        Ok(overdue)
     }
 
     async fn next_due(&self, phases: &[Phase]) -> Result<Option<Timestamp>> {

@@ -18,7 +18,7 @@ use crate::{
 impl Packets for SqlStore {
     async fn insert(&self, packet: &Packet, due: Timestamp) -> Result<Packet> {
         let (database, row) = (self.of_packet(packet.id()), rows::packet_row(packet, due)?);
-        let inserted = ::sql::repeat(|| async {
+        let inserted = database.repeat(|| async {
             let transaction = database.begin().await?;
             let row = packets::Entity::insert(row.clone());
             match row
@@ -82,13 +82,14 @@ impl Packets for SqlStore {
             update = update.filter(packets::Column::CloseUs.is_null()); // the first sums stay (CLOSE-1)
         }
         let database = self.of_packet(packet.id());
-        ::sql::repeat(|| async {
-            let transaction = database.begin().await?;
-            let changed = update.clone().exec(transaction.as_ref()).await?.rows_affected;
-            transaction.commit().await?;
-            Ok(changed > 0)
-        })
-        .await
+        database
+            .repeat(|| async {
+                let transaction = database.begin().await?;
+                let changed = update.clone().exec(transaction.as_ref()).await?.rows_affected;
+                transaction.commit().await?;
+                Ok(changed > 0)
+            })
+            .await
     }
 }
 

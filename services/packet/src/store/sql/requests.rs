@@ -31,11 +31,13 @@ impl Requests for SqlStore {
     }
 
     async fn reserve(&self, offer: &Reservation, limits: DailyLimits) -> Result<Reserved> {
-        ::sql::repeat(|| self.try_reserve(offer, limits)).await
+        self.of_sender(&offer.sender_id)
+            .repeat(|| self.try_reserve(offer, limits))
+            .await
     }
 
     async fn release(&self, sender: &UserId, packet: PacketId) -> Result<()> {
-        ::sql::repeat(|| self.try_release(sender, packet)).await
+        self.of_sender(sender).repeat(|| self.try_release(sender, packet)).await
     }
 }
 

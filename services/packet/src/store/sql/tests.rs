@@ -1,6 +1,5 @@
 //! The store on each engine, in one database and in two.
 
-mod commits;
 mod locks;
 mod rules;
 mod shards;
@@ -11,7 +10,7 @@ use ::sql::{ConnectError, Pool, Url};
 use testkit::{Dir, Engine, engines::Proxy};
 
 use super::SqlStore;
-use crate::store::contract;
+use crate::store::contract::{self, commits::Lost};
 
 const PARTITIONS: NonZeroU16 = id::Partition::DEFAULT_COUNT;
 
@@ -47,16 +46,13 @@ pub async fn sqlite(dir: &Dir) -> SqlStore {
 }
 
 async fn keeps_the_contract(store: &SqlStore) {
-    contract::requests(store).await;
-    contract::crowd::requests(store).await;
-    contract::packets(store).await;
-    contract::crowd::packets(store).await;
-    for (shard_no, agenda) in store.agendas().iter().enumerate() {
-        let home = |packet| store.shard_no(packet) == shard_no;
-        contract::agenda::agenda(store, agenda, home).await;
-        contract::agenda::shared(store, agenda, home).await;
-    }
-    contract::lists(store).await;
+    let agendas = store.agendas();
+    let homes: Vec<_> = (0..agendas.len())
+        .map(|shard_no| move |packet| store.shard_no(packet) == shard_no)
+        .collect();
+    let homes = homes.iter().map(|home| -> contract::Home<'_> { home });
+    let agendas: Vec<_> = agendas.iter().zip(homes).collect();
+    contract::everything(store, &agendas).await;
 }
 
 async fn everything(engine: Engine) {
@@ -68,7 +64,14 @@ async fn everything(engine: Engine) {
         locks::are_not_waited_for(&store).await;
     }
     shards::layouts_stay(&engine).await;
-    commits::lost_answers_are_found(&engine).await;
+    if let Some((store, proxy)) = proxied(&engine, "lost").await {
+        let lose = |lost| match lost {
+            Lost::OnItsWayBack => proxy.swallow_commit(),
+            Lost::OnItsWayThere => proxy.lose_commit(),
+        };
+        let count = contract::commits::lost_answers_are_found(&store, &store.agendas()[0], lose).await;
+        assert_eq!(proxy.commits_lost(), count);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use id::TransferId;
 
 use super::{Order, State};
-use crate::domain::{Account, Difference, DifferenceKind, Movement};
+use crate::domain::{Account, Difference, DifferenceKind, Movement, Payee};
 
 /// What the ledger shows under an id: nothing, a movement of ours, or something that this service never posts.
 pub type Shown<'a> = Option<&'a Option<Movement>>;
@@ -16,7 +16,8 @@ impl Order {
             State::Posted | State::Suspended | State::Repaired | State::Rejected
         )
         .then_some(self.id);
-        let repair = (self.state == State::Repaired).then(|| self.repair_id());
+        let repaired = self.state == State::Repaired || (self.state == State::Rejected && self.paid_to.is_some());
+        let repair = repaired.then(|| self.repair_id());
         id.into_iter().chain(repair)
     }
 
@@ -26,7 +27,9 @@ impl Order {
         let holds = match self.state {
             State::Pending | State::Stuck => true,
             State::Rejected => {
-                return found.map(|_| {
+                let second = shown(self.repair_id()).and_then(Option::as_ref);
+                let undone = second.is_some_and(|second| self.undone_by(second));
+                return found.filter(|_| !undone).map(|_| {
                     let text = "a REJECTED order is posted in the ledger";
                     self.differs(DifferenceKind::RejectedButPosted, text, self.amount_fen)
                 });
@@ -61,18 +64,26 @@ impl Order {
         })
     }
 
-    /// Whether the money went from escrow straight to the wallet on record, or there by way of suspense.
+    /// Whether the money went from escrow straight to the payee on record, or there by way of suspense.
     fn repaired_by(&self, first: &Movement, second: Option<&Movement>) -> bool {
-        let Some(wallet) = self.paid_to.clone().map(Account::Wallet) else {
-            return false;
-        };
-        let from_escrow = self.packet.map(Account::Escrow).as_ref() == Some(&first.debit);
-        let straight = from_escrow && first.credit == wallet && first.amount_fen == self.amount_fen;
+        let straight = self.is_out_of_escrow(first) && self.is_to_payee(first);
         let by_suspense = Some(first) == self.to_suspense().as_ref()
-            && second.is_some_and(|second| {
-                second.debit == first.credit && second.credit == wallet && second.amount_fen == self.amount_fen
-            });
+            && second.is_some_and(|second| second.debit == first.credit && self.is_to_payee(second));
         straight || by_suspense
+    }
+
+    /// Whether `second` took what should not have been posted to the payee on record.
+    fn undone_by(&self, second: &Movement) -> bool {
+        self.is_out_of_escrow(second) && self.is_to_payee(second)
+    }
+
+    fn is_out_of_escrow(&self, movement: &Movement) -> bool {
+        self.packet.map(Account::Escrow).as_ref() == Some(&movement.debit)
+    }
+
+    fn is_to_payee(&self, movement: &Movement) -> bool {
+        let payee = self.paid_to.as_ref().map(Payee::account);
+        payee.as_ref() == Some(&movement.credit) && movement.amount_fen == self.amount_fen
     }
 
     /// A difference about this order.
@@ -80,6 +91,7 @@ impl Order {
         Difference {
             kind,
             description: text.to_owned(),
+            subject: format!("transfer {}", self.id),
             packet: self.packet,
             transfer: Some(self.id.to_string()),
             difference_fen,
@@ -109,8 +121,9 @@ mod tests {
             ..movement
         });
         order.state = State::Suspended;
-        let second = order.repair(&alice);
-        order.paid_to = Some(alice);
+        let payee = Payee::Wallet(alice);
+        let second = order.repair(&payee);
+        order.paid_to = Some(payee);
         let (no, none) = (None, None);
         let missing = Some(DifferenceKind::TransferNotInLedger);
         let table = [
@@ -118,6 +131,13 @@ mod tests {
             (State::Stuck, &none, &no, None),
             (State::Rejected, &none, &no, None),
             (State::Rejected, &wallet, &no, Some(DifferenceKind::RejectedButPosted)),
+            (
+                State::Rejected,
+                &wallet,
+                &second,
+                Some(DifferenceKind::RejectedButPosted),
+            ),
+            (State::Rejected, &wallet, &direct, None),
             (State::Posted, &none, &no, missing),
             (State::Posted, &wallet, &no, None),
             (State::Posted, &suspense, &no, missing),

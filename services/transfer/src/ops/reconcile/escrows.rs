@@ -6,22 +6,21 @@
 //! ledger has and nobody has recorded yet: settlements of claims behind the cursor, the refund, and what operators have sent
 //! on its way that was stuck. Those are looked up; what they do not explain is a difference.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use id::{PacketId, TransferId};
+use futures::StreamExt;
+use id::{PacketId, Partition, TransferId};
 use paging::Page;
 
+use super::{PAGE, found::Found};
 use crate::{
-    domain::{Account, Difference, DifferenceKind, Kind, LoggedClaim, Order, State},
+    domain::{Account, Difference, DifferenceKind, Kind, Order, State},
     ops::{Ports, Result},
     store::{ListKey, Of},
 };
 
-use super::{PAGE, Report};
-
-/// Packets whose escrow held less than their orders said, with what may explain it.
-#[derive(Default)]
-pub struct Behind(HashMap<PacketId, Packet>);
+/// Packets whose orders are added up in one statement: a packet may have 100,000.
+const PACKETS: usize = 25;
 
 /// One packet's funding, what was in its escrow, and the ids of what may have left it unrecorded.
 struct Packet {
@@ -31,65 +30,82 @@ struct Packet {
     unrecorded: Vec<TransferId>,
 }
 
-/// Holds every funded packet's escrow against its orders. Returns those that need another look, see [`explain`].
-pub async fn compare(ports: &Ports, report: &mut Report) -> Result<Behind> {
-    let mut behind = Behind::default();
-    let mut after = None;
-    loop {
-        let funds = ports.store.orders_after(after, true, PAGE).await?;
-        let Some(last) = funds.last() else {
-            return Ok(behind);
-        };
-        after = Some(last.id);
-        let count = i64::try_from(funds.len()).unwrap_or(i64::MAX);
-        report.packet_count = report.packet_count.saturating_add(count);
-        page(ports, &funds, report, &mut behind).await?;
+/// Holds the escrow of every packet that `funds`, POSTED orders, has funded against its orders.
+pub async fn compare(ports: &Ports, funds: &[Order], found: &mut Found) -> Result<()> {
+    found.report.packet_count = found
+        .report
+        .packet_count
+        .saturating_add(i64::try_from(funds.len()).unwrap_or(i64::MAX));
+    let mut behind = BTreeMap::new();
+    for funds in funds.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
+        let ids: Vec<PacketId> = funds.iter().filter_map(|fund| fund.packet).collect();
+        let left = left_escrow(ports, &ids).await?;
+        let balances = ports.ledger.escrows(&ids).await?;
+        for (fund, id) in funds.iter().zip(ids) {
+            let packet = Packet {
+                id,
+                funded_fen: fund.amount_fen,
+                balance_fen: balances.get(&id).copied().unwrap_or(0),
+                unrecorded: vec![TransferId::refund(id)],
+            };
+            let expected_fen = packet.expected(&left);
+            if packet.balance_fen > expected_fen {
+                found.finding(packet.differs(expected_fen));
+            } else if packet.balance_fen < expected_fen {
+                behind.insert(id, packet);
+            }
+        }
     }
+    explain(ports, behind, found).await
 }
 
-async fn page(ports: &Ports, funds: &[Order], report: &mut Report, behind: &mut Behind) -> Result<()> {
-    let ids: Vec<PacketId> = funds.iter().filter_map(|fund| fund.packet).collect();
-    let left = ports.store.left_escrow(&ids).await?;
-    let balances = ports.ledger.escrows(&ids).await?;
-    for (fund, id) in funds.iter().zip(ids) {
-        let packet = Packet {
-            id,
-            funded_fen: fund.amount_fen,
-            balance_fen: balances.get(&id).copied().unwrap_or(0),
-            unrecorded: vec![TransferId::refund(id)],
-        };
-        let expected_fen = packet.expected(&left);
-        if packet.balance_fen > expected_fen {
-            report.differences.push(packet.differs(expected_fen));
-        } else if packet.balance_fen < expected_fen {
-            behind.0.insert(id, packet);
+async fn left_escrow(ports: &Ports, packets: &[PacketId]) -> Result<HashMap<PacketId, i64>> {
+    let mut left = HashMap::with_capacity(packets.len());
+    for packets in packets.chunks(PACKETS) {
+        left.extend(ports.store.left_escrow(packets).await?);
+    }
+    Ok(left)
+}
+
+/// Reports the packets of `behind` whose escrow neither orders nor the ledger explain.
+async fn explain(ports: &Ports, mut behind: BTreeMap<PacketId, Packet>, found: &mut Found) -> Result<()> {
+    if behind.is_empty() {
+        return Ok(());
+    }
+    // Cursors that are read after the balances: what was posted before is behind one of them, or recorded.
+    let cursors = ports.store.cursors().await?;
+    let left = left_escrow(ports, &behind.keys().copied().collect::<Vec<_>>()).await?;
+    behind.retain(|_, packet| packet.balance_fen < packet.expected(&left));
+    note_waiting_claims(ports, &cursors, &mut behind).await?;
+    for packet in behind.values() {
+        let expected_fen = packet.explained(ports).await?;
+        if packet.balance_fen < expected_fen {
+            found.finding(packet.differs(expected_fen));
         }
     }
     Ok(())
 }
 
-impl Behind {
-    /// A claim behind the cursor: its settlement may have been posted already.
-    pub fn note(&mut self, claim: &LoggedClaim) {
-        let packet = claim.packet_id.parse().ok();
-        if let Some(packet) = packet.and_then(|packet: PacketId| self.0.get_mut(&packet)) {
-            packet.unrecorded.push(TransferId::settle(packet.id, claim.share_no));
+/// Claims behind the cursors: their settlement may have been posted already.
+async fn note_waiting_claims(
+    ports: &Ports,
+    cursors: &BTreeMap<Partition, i64>,
+    behind: &mut BTreeMap<PacketId, Packet>,
+) -> Result<()> {
+    let Ok(count) = u16::try_from(cursors.len()).unwrap_or(u16::MAX).try_into() else {
+        return Ok(());
+    };
+    let partitions: BTreeSet<Partition> = behind.keys().map(|packet| packet.partition(count)).collect();
+    for (partition, cursor) in cursors.iter().filter(|(partition, _)| partitions.contains(partition)) {
+        if !ports.log.reaches(*partition, *cursor).await? {
+            continue; // nothing can be behind it; the walk through the claims tells
         }
-    }
-}
-
-/// Reports the packets of `behind` whose escrow neither orders nor the ledger explain. To be called when all claims behind
-/// the cursors were noted, with cursors that were read after the balances.
-pub async fn explain(ports: &Ports, behind: Behind, report: &mut Report) -> Result<()> {
-    let packets: Vec<Packet> = behind.0.into_values().collect();
-    for packets in packets.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
-        let ids: Vec<PacketId> = packets.iter().map(|packet| packet.id).collect();
-        let left = ports.store.left_escrow(&ids).await?;
-        for packet in packets {
-            if packet.balance_fen < packet.expected(&left) {
-                let expected_fen = packet.explained(ports).await?;
-                if packet.balance_fen < expected_fen {
-                    report.differences.push(packet.differs(expected_fen));
+        let mut log = ports.log.tail(*partition, *cursor, false).await?;
+        while let Some(claims) = log.next().await {
+            for claim in claims? {
+                let packet = claim.packet_id.parse().ok();
+                if let Some(packet) = packet.and_then(|packet: PacketId| behind.get_mut(&packet)) {
+                    packet.unrecorded.push(TransferId::settle(packet.id, claim.share_no));
                 }
             }
         }
@@ -108,10 +124,12 @@ impl Packet {
     /// the ledger, so that what is recorded meanwhile is in one of them at least; and it counts once if it is in both.
     async fn explained(&self, ports: &Ports) -> Result<i64> {
         let orders = orders(ports, self.id).await?;
-        let out = orders.iter().filter(|order| order.kind != Kind::Fund);
+        let out = orders
+            .iter()
+            .filter(|order| matches!(order.kind, Kind::Settle | Kind::Refund));
         let (left, not_left): (Vec<_>, Vec<_>) = out.partition(|order| State::LEFT_ESCROW.contains(&order.state));
         let stuck = not_left.iter().filter(|order| order.state == State::Stuck);
-        let mut unrecorded: HashSet<TransferId> = stuck.map(|order| order.id).collect();
+        let mut unrecorded: BTreeSet<TransferId> = stuck.map(|order| order.id).collect();
         unrecorded.extend(&self.unrecorded);
         for order in &left {
             unrecorded.remove(&order.id);
@@ -132,6 +150,7 @@ impl Packet {
                 "of {} fen funded the orders leave {expected_fen} in escrow, the ledger shows {}",
                 self.funded_fen, self.balance_fen
             ),
+            subject: format!("packet {}", self.id),
             packet: Some(self.id),
             transfer: None,
             difference_fen: self.balance_fen.saturating_sub(expected_fen),

@@ -1,10 +1,10 @@
 //! What reconciliation reads, on SQL.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use id::{PacketId, Partition, TransferId};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{CaseState, Kind, Order, State},
-    store::Books,
+    store::{Books, Others},
 };
 use sql::{Result, integer};
 
@@ -42,22 +42,56 @@ impl Books for SqlStore {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    async fn orders_after(&self, after: Option<TransferId>, only_funded: bool, limit: u64) -> Result<Vec<Order>> {
-        let mut query = Entity::find();
-        if let Some(after) = after {
-            query = query.filter(Column::TransferId.gt(after.as_uuid()));
-        }
-        if only_funded {
-            query = query
-                .filter(Column::Kind.eq(kind_code(Kind::Fund)))
-                .filter(Column::State.eq(state_code(State::Posted)));
-        }
-        let rows = query
+    async fn others(&self, after: Option<TransferId>, partitions: usize, span: u64) -> Result<Others> {
+        let read = self.database.read();
+        let behind = after.map(|after| Column::TransferId.gt(after.as_uuid()));
+        // The ids alone come from the index, so that what a stretch costs is bounded whatever is in it.
+        let to: Option<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::TransferId)
+            .filter(Condition::all().add_option(behind.clone()))
             .order_by_asc(Column::TransferId)
-            .limit(limit)
-            .all(self.database.read())
+            .offset(span.saturating_sub(1))
+            .limit(1)
+            .into_tuple()
+            .one(read)
             .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let is_stray = Condition::any()
+            .add(Column::PartitionNo.is_null())
+            .add(Column::PartitionNo.gte(partitions))
+            .add(Column::PartitionNo.lt(0));
+        let wanted = Condition::any()
+            .add(Column::Kind.is_in([kind_code(Kind::Fund), kind_code(Kind::Refund)]))
+            .add(
+                Condition::all()
+                    .add(Column::Kind.eq(kind_code(Kind::Settle)))
+                    .add(is_stray),
+            );
+        let rows = Entity::find()
+            .filter(Condition::all().add_option(behind))
+            .filter(Condition::all().add_option(to.map(|to| Column::TransferId.lte(to))))
+            .filter(wanted)
+            .order_by_asc(Column::TransferId)
+            .all(read)
+            .await?;
+        Ok(Others {
+            orders: rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
+            to: to.map(TransferId::from),
+        })
+    }
+
+    async fn last_settled(&self, partition: Partition) -> Result<Option<i64>> {
+        let last: Option<Option<i64>> = Entity::find()
+            .select_only()
+            .column(Column::Seq)
+            .filter(Column::PartitionNo.eq(i32::from(partition.index())))
+            .order_by_desc(Column::Seq)
+            .limit(1)
+            .into_tuple()
+            .one(self.database.read())
+            .await?;
+        Ok(last.flatten())
     }
 
     async fn left_escrow(&self, packets: &[PacketId]) -> Result<HashMap<PacketId, i64>> {
@@ -70,13 +104,35 @@ impl Books for SqlStore {
                 "left_fen",
             ) // the total of a packet fits 64 bits
             .filter(Column::PacketId.is_in(packets.iter().map(PacketId::as_uuid)))
-            .filter(Column::Kind.ne(kind_code(Kind::Fund)))
+            .filter(Column::Kind.is_in([kind_code(Kind::Settle), kind_code(Kind::Refund)]))
             .filter(Column::State.is_in(State::LEFT_ESCROW.map(state_code)))
             .group_by(Column::PacketId)
             .into_tuple()
             .all(read)
             .await?;
         Ok(sums.into_iter().map(|(packet, fen)| (packet.into(), fen)).collect())
+    }
+
+    async fn stored(&self, orders: &[TransferId]) -> Result<HashSet<TransferId>> {
+        let found: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::TransferId)
+            .filter(Column::TransferId.is_in(orders.iter().map(TransferId::as_uuid)))
+            .into_tuple()
+            .all(self.database.read())
+            .await?;
+        Ok(found.into_iter().map(TransferId::from).collect())
+    }
+
+    async fn with_case(&self, orders: &[TransferId]) -> Result<HashSet<TransferId>> {
+        let found: Vec<Uuid> = cases::Entity::find()
+            .select_only()
+            .column(cases::Column::CaseId)
+            .filter(cases::Column::CaseId.is_in(orders.iter().map(TransferId::as_uuid)))
+            .into_tuple()
+            .all(self.database.read())
+            .await?;
+        Ok(found.into_iter().map(TransferId::from).collect())
     }
 
     async fn open_case_count(&self) -> Result<i64> {

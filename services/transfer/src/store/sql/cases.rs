@@ -1,13 +1,14 @@
 //! Repair cases on SQL.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use clock::Timestamp;
 use id::TransferId;
 use paging::Page;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::LockType,
+    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    RelationDef, sea_query::LockType,
 };
 
 use super::{
@@ -17,16 +18,14 @@ use super::{
         cases::{Column, Entity, Model},
         orders,
     },
-    locked,
     orders::behind,
-    row::{case_code, case_state, event_row},
-    update,
+    row::{case_code, case_state, event_row, kind_of},
 };
 use crate::{
-    domain::{Case, CaseEvent, CaseState, Order, State},
-    store::{ActEnd, ActStart, Cases, ListKey},
+    domain::{Act, Case, CaseEvent, CaseKind, CaseState, Failure, Order, RecordedAct},
+    store::{ActEnd, ActStart, Attempt, Cases, ListKey},
 };
-use sql::{Error, Result, or_nothing, repeat};
+use sql::{Error, Result, or_nothing};
 
 #[async_trait]
 impl Cases for SqlStore {
@@ -52,70 +51,58 @@ impl Cases for SqlStore {
         complete(snapshot.as_ref(), rows).await
     }
 
-    async fn begin_act(&self, id: TransferId, act: CaseEvent) -> Result<ActStart> {
-        repeat(|| self.begin_act_once(id, &act)).await
+    async fn open_cases(&self) -> Result<BTreeMap<CaseKind, (u64, Timestamp)>> {
+        let of_order: RelationDef = Entity::belongs_to(orders::Entity)
+            .from(Column::CaseId)
+            .to(orders::Column::TransferId)
+            .into();
+        let rows: Vec<(Option<i16>, Option<String>, i64, i64)> = Entity::find()
+            .select_only()
+            .column(orders::Column::Kind)
+            .column(orders::Column::Failure)
+            .column_as(Column::CaseId.count(), "open_cases")
+            .column_as(Column::CreateTimeUs.min(), "oldest_us")
+            .join(JoinType::LeftJoin, of_order)
+            .filter(Column::State.eq(case_code(CaseState::Open)))
+            .group_by(orders::Column::Kind)
+            .group_by(orders::Column::Failure)
+            .into_tuple()
+            .all(self.database.read())
+            .await?;
+        let mut open = BTreeMap::new();
+        for (kind, failure, count, oldest_us) in rows {
+            let failure = failure.as_deref().and_then(Failure::from_name);
+            let kind = CaseKind::of(kind.map(|code| kind_of(code).map(|kind| (kind, failure))).transpose()?);
+            let oldest = clock::from_micros(oldest_us);
+            let (counted, since) = open.entry(kind).or_insert((0, oldest));
+            *counted += u64::try_from(count).unwrap_or(0);
+            *since = oldest.min(*since);
+        }
+        Ok(open)
     }
 
-    async fn end_act(&self, id: TransferId, end: ActEnd, event: CaseEvent) -> Result<Case> {
-        repeat(|| self.end_act_once(id, &end, &event)).await
+    async fn begin_act(&self, act: &Act, attempt: Attempt, now: Timestamp, over: bool) -> Result<ActStart> {
+        self.database
+            .repeat(|| self.begin_act_once(act, attempt, now, over))
+            .await
+    }
+
+    async fn end_act(&self, act: &Act, attempt: Attempt, end: ActEnd, event: CaseEvent) -> Result<RecordedAct> {
+        self.database
+            .repeat(|| self.end_act_once(act, attempt, &end, &event))
+            .await
+    }
+
+    async fn unfinished_acts(&self, now: Timestamp, limit: u64) -> Result<Vec<Act>> {
+        self.unfinished(now, limit).await
     }
 
     async fn open_case(&self, order: &Order, opening: CaseEvent) -> Result<()> {
-        repeat(|| self.open_case_once(order, &opening)).await
+        self.database.repeat(|| self.open_case_once(order, &opening)).await
     }
 }
 
 impl SqlStore {
-    async fn begin_act_once(&self, id: TransferId, act: &CaseEvent) -> Result<ActStart> {
-        let transaction = self.database.begin().await?;
-        let Some(case) = lock(transaction.as_ref(), id).await? else {
-            return Ok(ActStart::NotFound);
-        };
-        if case_state(&case)? == CaseState::Resolved {
-            return Ok(ActStart::Resolved);
-        }
-        let order = locked(transaction.as_ref(), id).await?;
-        let order = order.ok_or_else(|| Error::inconsistent(format!("case {id} without an order")))?;
-        append(transaction.as_ref(), id, act).await?;
-        transaction.commit().await?;
-        Ok(ActStart::Begun(order.try_into()?))
-    }
-
-    async fn end_act_once(&self, id: TransferId, end: &ActEnd, event: &CaseEvent) -> Result<Case> {
-        let transaction = self.database.begin().await?;
-        let missing = || Error::inconsistent(format!("case {id} is gone"));
-        let case = lock(transaction.as_ref(), id).await?.ok_or_else(missing)?;
-        if case_state(&case)? == CaseState::Open {
-            append(transaction.as_ref(), id, event).await?;
-            let row = locked(transaction.as_ref(), id).await?.ok_or_else(missing)?;
-            let order = Order::try_from(row)?;
-            let (state, paid_to) = match end {
-                ActEnd::Open => (order.state, None),
-                ActEnd::OpenInSuspense => (State::Suspended, None),
-                ActEnd::PaidTo(user) => (State::Repaired, Some(user.clone())),
-            };
-            if order.state.may_become(state, order.kind) {
-                let updated = event.at;
-                let order = Order {
-                    state,
-                    paid_to,
-                    updated,
-                    ..order
-                };
-                update(transaction.as_ref(), &order).await?;
-            }
-            if state == State::Repaired {
-                let mut case = case.into_active_model();
-                case.state = sea_orm::Set(case_code(CaseState::Resolved));
-                case.update_without_returning(transaction.as_ref()).await?;
-            }
-        }
-        let row = Entity::find_by_id(id.as_uuid()).one(transaction.as_ref()).await?;
-        let cases = complete(transaction.as_ref(), row.into_iter().collect()).await?;
-        transaction.commit().await?;
-        cases.into_iter().next().ok_or_else(missing)
-    }
-
     async fn open_case_once(&self, order: &Order, opening: &CaseEvent) -> Result<()> {
         let transaction = self.database.begin().await?;
         orders::Entity::insert_many([orders::Model::from(order).into_active_model()])
@@ -129,14 +116,15 @@ impl SqlStore {
     }
 }
 
-async fn lock(transaction: &DatabaseTransaction, id: TransferId) -> Result<Option<Model>> {
+/// A case's row, locked for this transaction.
+pub async fn lock(transaction: &DatabaseTransaction, id: TransferId) -> Result<Option<Model>> {
     let query = Entity::find_by_id(id.as_uuid()).lock(LockType::Update);
     Ok(query.one(transaction).await?)
 }
 
 /// Adds an event to a case that this transaction has locked, unless it is the last one already: then the answer to the
 /// COMMIT that added it was lost.
-async fn append(transaction: &DatabaseTransaction, id: TransferId, event: &CaseEvent) -> Result<()> {
+pub async fn append(transaction: &DatabaseTransaction, id: TransferId, event: &CaseEvent) -> Result<()> {
     let last = case_events::Entity::find()
         .filter(case_events::Column::CaseId.eq(id.as_uuid()))
         .order_by_desc(case_events::Column::EventNo)
@@ -205,11 +193,10 @@ async fn complete(snapshot: &DatabaseTransaction, cases: Vec<Model>) -> Result<V
     cases
         .into_iter()
         .map(|case| {
-            let order = orders
-                .remove(&case.case_id)
-                .ok_or_else(|| Error::inconsistent(format!("case {} without an order", case.case_id)))?;
+            let order = orders.remove(&case.case_id).map(Order::try_from);
             Ok(Case {
-                order: order.try_into()?,
+                id: case.case_id.into(),
+                order: order.transpose()?,
                 state: case_state(&case)?,
                 events: events.remove(&case.case_id).unwrap_or_default(),
                 created: clock::from_micros(case.create_time_us),

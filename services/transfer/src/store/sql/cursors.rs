@@ -24,7 +24,7 @@ use crate::{
     domain::lease::{self, Lease, Shares},
     store::{Cursors, Stretch},
 };
-use sql::{Error, Result, or_nothing, repeat};
+use sql::{Error, Result, or_nothing};
 
 fn number(partition: Partition) -> i32 {
     i32::from(partition.index())
@@ -33,19 +33,19 @@ fn number(partition: Partition) -> i32 {
 #[async_trait]
 impl Cursors for SqlStore {
     async fn prepare(&self, partitions: NonZeroU16) -> Result<()> {
-        repeat(|| self.prepare_once(partitions)).await
+        self.database.repeat(|| self.prepare_once(partitions)).await
     }
 
     async fn lease(&self, owner: Uuid, now: Timestamp, until: Timestamp) -> Result<BTreeMap<Partition, i64>> {
-        repeat(|| self.lease_once(owner, now, until)).await
+        self.database.repeat(|| self.lease_once(owner, now, until)).await
     }
 
     async fn retire(&self, owner: Uuid) -> Result<()> {
-        repeat(|| self.retire_once(owner)).await
+        self.database.repeat(|| self.retire_once(owner)).await
     }
 
     async fn settle(&self, owner: Uuid, stretches: &[Stretch]) -> Result<Vec<Partition>> {
-        repeat(|| self.settle_once(owner, stretches)).await
+        self.database.repeat(|| self.settle_once(owner, stretches)).await
     }
 }
 
@@ -114,6 +114,7 @@ impl SqlStore {
     }
 
     async fn settle_once(&self, owner: Uuid, stretches: &[Stretch]) -> Result<Vec<Partition>> {
+        stretches.iter().try_for_each(Stretch::leads_on)?;
         let transaction = self.database.begin().await?;
         let rows = lock(transaction.as_ref(), stretches.iter().map(|stretch| &stretch.partition)).await?;
         let held: BTreeMap<i32, Model> = rows.into_iter().map(|row| (row.partition_no, row)).collect();

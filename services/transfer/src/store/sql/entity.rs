@@ -107,6 +107,67 @@ pub mod case_events {
         pub action: String,
         pub reason: String,
         pub create_time_us: i64,
+        /// The operator's request it belongs to.
+        pub request_id: Option<String>,
+        /// What stands behind it.
+        pub detail: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What operators decided about repair cases.
+pub mod acts {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "repair_acts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub request_id: String,
+        pub case_id: Uuid,
+        pub operator_id: String,
+        pub decision: i16,
+        pub payee: String,
+        pub reason: String,
+        /// 1 while it has no outcome.
+        pub outcome: i16,
+        /// The verdict of a refusal, or where the money had gone before.
+        pub outcome_detail: Option<String>,
+        /// The latest try at it.
+        pub attempt_id: Uuid,
+        /// Until when a try may take effect.
+        pub attempt_until_us: i64,
+        pub create_time_us: i64,
+        pub update_time_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The periodic run through the books: one row.
+pub mod runs {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "reconciliations")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub only: i16,
+        pub run_no: i64,
+        pub begin_us: i64,
+        /// Where it stands; NULL if it has ended.
+        pub position: Option<String>,
+        pub update_us: i64,
+        pub difference_count: i64,
+        pub owner: Option<Uuid>,
+        pub hold_until_us: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

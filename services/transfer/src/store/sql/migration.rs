@@ -1,5 +1,8 @@
 //! The schema.
 
+mod acts;
+mod runs;
+
 use sea_orm_migration::prelude::*;
 use sql::schema::{create_index, create_table};
 
@@ -15,7 +18,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Initial)]
+        vec![Box::new(Initial), Box::new(acts::Acts), Box::new(runs::Runs)]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use clock::Timestamp;
-use id::TransferId;
+use id::{PacketId, TransferId};
 use paging::Page;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -12,13 +12,15 @@ use sea_orm::{
 use super::{
     SqlStore, cases,
     entity::orders::{Column, Entity, Model},
-    locked, update,
+    locked,
+    row::{kind_code, state_code},
+    update,
 };
 use crate::{
-    domain::{CaseEvent, Failure, Order, State},
-    store::{Attempt, FundEnd, FundStart, ListKey, Of, Orders},
+    domain::{CaseEvent, Failure, Kind, Order, State},
+    store::{Attempt, FundEnd, FundStart, ListKey, NOT_OWED, Of, Orders},
 };
-use sql::{Error, Result, or_nothing, repeat};
+use sql::{Error, Result, integer, or_nothing};
 
 /// An order that was there a moment ago and is not deleted by anybody.
 fn gone(id: TransferId) -> Error {
@@ -28,23 +30,50 @@ fn gone(id: TransferId) -> Error {
 #[async_trait]
 impl Orders for SqlStore {
     async fn begin_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
-        repeat(|| self.begin_fund_once(draft, attempt, now, false)).await
+        self.database
+            .repeat(|| self.begin_fund_once(draft, attempt, now, false))
+            .await
     }
 
     async fn take_over_fund(&self, draft: &Order, attempt: Attempt, now: Timestamp) -> Result<FundStart> {
-        repeat(|| self.begin_fund_once(draft, attempt, now, true)).await
+        self.database
+            .repeat(|| self.begin_fund_once(draft, attempt, now, true))
+            .await
     }
 
     async fn end_fund(&self, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
-        repeat(|| self.end_fund_once(id, attempt, end, now)).await
+        self.database.repeat(|| self.end_fund_once(id, attempt, end, now)).await
     }
 
     async fn begin_refund(&self, draft: &Order) -> Result<Order> {
-        repeat(|| self.begin_refund_once(draft)).await
+        self.database.repeat(|| self.begin_refund_once(draft)).await
     }
 
     async fn conclude(&self, concluded: &Order, opening: Option<CaseEvent>) -> Result<Order> {
-        repeat(|| self.conclude_once(concluded, opening.as_ref())).await
+        self.database
+            .repeat(|| self.conclude_once(concluded, opening.as_ref()))
+            .await
+    }
+
+    async fn claimed_fen(&self, packet: PacketId) -> Result<i64> {
+        let read = self.database.read();
+        let sum = integer(read.get_database_backend(), Column::AmountFen.sum()); // the total of a packet fits 64 bits
+        let not_owed = NOT_OWED.map(Failure::name);
+        let sum: Option<Option<i64>> = Entity::find()
+            .select_only()
+            .column_as(sum, "claimed_fen")
+            .filter(Column::PacketId.eq(packet.as_uuid()))
+            .filter(Column::Kind.eq(kind_code(Kind::Settle)))
+            .filter(
+                Condition::any()
+                    .add(Column::State.ne(state_code(State::Stuck)))
+                    .add(Column::Failure.is_null())
+                    .add(Column::Failure.is_not_in(not_owed)),
+            )
+            .into_tuple()
+            .one(read)
+            .await?;
+        Ok(sum.flatten().unwrap_or(0))
     }
 
     async fn order(&self, id: TransferId) -> Result<Option<Order>> {

@@ -4,8 +4,12 @@ use std::num::NonZeroU16;
 
 use id::{Partition, UserId};
 
-use super::entity::{case_events, cases, orders};
-use crate::domain::{Action, Actor, CaseEvent, CaseState, ClaimRef, Failure, Kind, Order, State};
+use super::entity::{acts, case_events, cases, orders};
+use crate::domain::{
+    Act, Action, Actor, CaseEvent, CaseState, ClaimRef, Decision, Failure, Kind, Order, Outcome, Payee, RecordedAct,
+    State,
+};
+use crate::store::Attempt;
 use sql::{Error, Result};
 
 /// What stands in `orders.kind`. Never change a number: rows carry it.
@@ -14,7 +18,15 @@ pub const fn kind_code(kind: Kind) -> i16 {
         Kind::Fund => 1,
         Kind::Settle => 2,
         Kind::Refund => 3,
+        Kind::Finding => 4,
     }
+}
+
+/// The kind of that code.
+pub fn kind_of(code: i16) -> Result<Kind> {
+    let kinds = [Kind::Fund, Kind::Settle, Kind::Refund, Kind::Finding];
+    let kind = kinds.into_iter().find(|kind| kind_code(*kind) == code);
+    kind.ok_or_else(|| Error::inconsistent(format!("kind {code} of an order")))
 }
 
 /// What stands in `orders.state`. Never change a number: rows carry it.
@@ -34,6 +46,26 @@ pub const fn case_code(state: CaseState) -> i16 {
     match state {
         CaseState::Open => 1,
         CaseState::Resolved => 2,
+    }
+}
+
+/// What stands in `repair_acts.decision`. Never change a number: rows carry it.
+pub const fn decision_code(decision: Decision) -> i16 {
+    match decision {
+        Decision::Retry => 1,
+        Decision::Redirect => 2,
+        Decision::Return => 3,
+        Decision::WriteOff => 4,
+    }
+}
+
+/// What stands in `repair_acts.outcome` and beside it; `None`: it has none. Never change a number: rows carry it.
+pub fn outcome_code(outcome: Option<&Outcome>) -> (i16, Option<String>) {
+    match outcome {
+        None => (1, None),
+        Some(Outcome::Done) => (2, None),
+        Some(Outcome::Refused(verdict)) => (3, Some(verdict.clone())),
+        Some(Outcome::Late(payee)) => (4, Some(payee.name().to_owned())),
     }
 }
 
@@ -62,7 +94,6 @@ impl TryFrom<orders::Model> for Order {
             let name = name.as_deref().map(str::parse::<UserId>);
             name.transpose().map_err(|_| wrong(what))
         };
-        let kinds = [Kind::Fund, Kind::Settle, Kind::Refund];
         let states = [
             State::Pending,
             State::Posted,
@@ -80,13 +111,11 @@ impl TryFrom<orders::Model> for Order {
             (None, None) => None,
             _ => return Err(wrong("claim")),
         };
+        let payee = row.paid_to.as_deref().map(|name| Payee::from_name(name).ok_or(name));
         let failure = row.failure.as_deref().map(|name| Failure::from_name(name).ok_or(name));
         Ok(Self {
             id: row.transfer_id.into(),
-            kind: kinds
-                .into_iter()
-                .find(|kind| kind_code(*kind) == row.kind)
-                .ok_or_else(|| wrong("kind"))?,
+            kind: kind_of(row.kind)?,
             state: states
                 .into_iter()
                 .find(|state| state_code(*state) == row.state)
@@ -98,7 +127,7 @@ impl TryFrom<orders::Model> for Order {
             claim,
             failure: failure.transpose().map_err(|_| wrong("failure"))?,
             balance_fen: row.balance_fen,
-            paid_to: user(&row.paid_to, "payee")?,
+            paid_to: payee.transpose().map_err(|_| wrong("payee"))?,
             created: clock::from_micros(row.create_time_us),
             updated: clock::from_micros(row.update_time_us),
         })
@@ -125,7 +154,7 @@ impl From<&Order> for orders::Model {
                 .map(clock::Timestamp::as_microsecond),
             failure: order.failure.map(|failure| failure.name().to_owned()),
             balance_fen: order.balance_fen,
-            paid_to: name(&order.paid_to),
+            paid_to: order.paid_to.as_ref().map(|payee| payee.name().to_owned()),
             attempt_id: None,
             attempt_until_us: None,
             create_time_us: order.created.as_microsecond(),
@@ -143,6 +172,8 @@ pub fn event_row(case: uuid::Uuid, event_no: i32, event: &CaseEvent) -> case_eve
         action: event.action.name().to_owned(),
         reason: event.reason.clone(),
         create_time_us: event.at.as_microsecond(),
+        request_id: event.request.clone().map(Into::into),
+        detail: Some(event.detail.clone()).filter(|detail| !detail.is_empty()),
     }
 }
 
@@ -160,11 +191,66 @@ impl TryFrom<case_events::Model> for CaseEvent {
             .into_iter()
             .find(|action| action.name() == row.action)
             .ok_or_else(|| wrong("action"))?;
+        let request = row.request_id.as_deref().map(str::parse);
         Ok(Self {
             at: clock::from_micros(row.create_time_us),
             actor,
             action,
             reason: row.reason,
+            request: request.transpose().map_err(|_| wrong("request"))?,
+            detail: row.detail.unwrap_or_default(),
+        })
+    }
+}
+
+/// The row of an act with a try at it.
+pub fn act_row(act: &Act, attempt: Attempt) -> acts::Model {
+    acts::Model {
+        request_id: act.request.clone().into(),
+        case_id: act.case.as_uuid(),
+        operator_id: act.operator.clone().into(),
+        decision: decision_code(act.decision),
+        payee: act.payee.name().to_owned(),
+        reason: act.reason.clone(),
+        outcome: outcome_code(None).0,
+        outcome_detail: None,
+        attempt_id: attempt.id,
+        attempt_until_us: attempt.until.as_microsecond(),
+        create_time_us: act.at.as_microsecond(),
+        update_time_us: act.at.as_microsecond(),
+    }
+}
+
+impl TryFrom<acts::Model> for RecordedAct {
+    type Error = Error;
+
+    fn try_from(row: acts::Model) -> Result<Self> {
+        let wrong = |what: &str| Error::inconsistent(format!("{what} of act {}", row.request_id));
+        let detail = || row.outcome_detail.clone().ok_or_else(|| wrong("outcome"));
+        let outcome = match row.outcome {
+            1 => None,
+            2 => Some(Outcome::Done),
+            3 => Some(Outcome::Refused(detail()?)),
+            4 => Some(Outcome::Late(
+                Payee::from_name(&detail()?).ok_or_else(|| wrong("payee"))?,
+            )),
+            _ => return Err(wrong("outcome")),
+        };
+        let decision = Decision::ALL
+            .into_iter()
+            .find(|code| decision_code(*code) == row.decision);
+        Ok(Self {
+            act: Act {
+                request: row.request_id.parse().map_err(|_| wrong("request"))?,
+                case: row.case_id.into(),
+                operator: row.operator_id.parse().map_err(|_| wrong("operator"))?,
+                decision: decision.ok_or_else(|| wrong("decision"))?,
+                payee: Payee::from_name(&row.payee).ok_or_else(|| wrong("payee"))?,
+                reason: row.reason.clone(),
+                at: clock::from_micros(row.create_time_us),
+            },
+            outcome,
+            updated: clock::from_micros(row.update_time_us),
         })
     }
 }

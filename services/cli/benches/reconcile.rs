@@ -1,0 +1,494 @@
+//! Reconciling and verifying a million transfers on `PostgreSQL`, over gRPC between real services.
+//!
+//! ```text
+//! cargo bench -p hongbao --bench reconcile
+//! TRANSFERS=100000 cargo bench -p hongbao --bench reconcile
+//! ```
+//!
+//! The books are made set by set: packets of 99 shares of one fen, each funded and settled, with every claim, order,
+//! transfer, entry, balance and seal that they would have. Reported are seconds, rows a second, and the processor time and
+//! memory of the services (all in this process) and of the server.
+#![cfg(test)] // so that the lints know helpers for tests
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use account::{
+    domain::{
+        account::AccountRef,
+        chain::{Member, Sealing, pack},
+        ledger::Item,
+        transfer::{Reason, Transfer},
+    },
+    store::{Chain, Ledger as _, sql::SqlStore},
+};
+use engines::Postgres;
+use id::{AccountId, PacketId, Partition, RequestId, TransferId, UserId};
+use money::Fen;
+use proto::{
+    account::v1::{VerifyLedgerRequest, account_service_client::AccountServiceClient},
+    transfer::v1::{ReconcileRequest, transfer_service_client::TransferServiceClient},
+};
+use runtime::{Faults, Process, Service, config::defaults};
+use sea_orm::{ConnectionTrait, sea_query::Query};
+
+/// Shares of a packet, each of one fen.
+const SHARES: u32 = 99;
+/// Users, each with one deposit.
+const USERS: usize = 10_000;
+/// Transfers of one posting.
+const POSTING: usize = 500;
+/// What everybody is given at the beginning.
+const GIVEN_FEN: i64 = 1_000_000;
+/// When it all began.
+const BEGIN_US: i64 = 1_790_000_000_000_000;
+
+/// One table's rows as `COPY` reads them.
+struct Table {
+    name: &'static str,
+    path: PathBuf,
+    text: String,
+}
+
+impl Table {
+    fn new(dir: &Path, name: &'static str) -> Self {
+        let path = dir.join(name);
+        Self {
+            name,
+            path,
+            text: String::new(),
+        }
+    }
+
+    fn row(&mut self, row: std::fmt::Arguments<'_>) {
+        writeln!(self.text, "{row}").unwrap();
+    }
+
+    async fn fill(self, server: &Postgres, database: &str, columns: &str) {
+        fs::write(&self.path, self.text).unwrap();
+        let copy = format!("COPY {}{columns} FROM '{}'", self.name, self.path.display());
+        server.query(database, &copy).await.unwrap();
+        fs::remove_file(&self.path).unwrap();
+    }
+}
+
+/// An account as it grows.
+#[derive(Clone)]
+struct Growing {
+    reference: AccountRef,
+    id: AccountId,
+    balance: i64,
+    entries: i64,
+}
+
+impl Growing {
+    fn new(reference: AccountRef) -> Self {
+        let id = reference.id();
+        Self {
+            reference,
+            id,
+            balance: 0,
+            entries: 0,
+        }
+    }
+
+    fn entry(&mut self, to: &mut Table, transfer: TransferId, delta: i64) {
+        self.balance += delta;
+        self.entries += 1;
+        to.row(format_args!(
+            "{}\t{}\t{transfer}\t{delta}\t{}",
+            self.id, self.entries, self.balance
+        ));
+    }
+
+    fn finish(&self, to: &mut Table) {
+        let (kind, owner) = match &self.reference {
+            AccountRef::Wallet(user) => (1, user.to_string()),
+            AccountRef::Escrow(packet) => (2, packet.to_string()),
+            AccountRef::Suspense(user) => (3, user.to_string()),
+            AccountRef::External => (4, String::new()),
+        };
+        let (balance, entries) = (self.balance, self.entries);
+        to.row(format_args!(
+            "{}\t{kind}\t{owner}\t{balance}\tf\t{entries}\t{BEGIN_US}",
+            self.id
+        ));
+    }
+}
+
+/// The ledger's tables.
+struct Ledger {
+    transfers: Table,
+    entries: Table,
+    unsealed: Table,
+    waiting: Vec<Member>,
+    postings: i64,
+}
+
+impl Ledger {
+    fn post(&mut self, transfer: &Transfer, debit: &mut Growing, credit: &mut Growing) {
+        let at = BEGIN_US + self.postings;
+        let packet = transfer.packet.map_or("\\N".to_owned(), |packet| packet.to_string());
+        let (id, amount) = (transfer.id, transfer.amount.get());
+        let reason = transfer.reason.code();
+        let (from, to) = (debit.id, credit.id);
+        self.transfers
+            .row(format_args!("{id}\t{from}\t{to}\t{amount}\t{reason}\t{packet}\t{at}"));
+        debit.entry(&mut self.entries, id, -amount);
+        credit.entry(&mut self.entries, id, amount);
+        self.waiting.push(Member::of(transfer, clock::from_micros(at)));
+        if self.waiting.len() == POSTING {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.waiting.is_empty() {
+            let mut bytes = String::new();
+            for byte in pack(&self.waiting) {
+                let _ = write!(bytes, "{byte:02x}");
+            }
+            self.unsealed.row(format_args!("{}\t\\\\x{bytes}", self.waiting.len()));
+            self.waiting.clear();
+            self.postings += 1;
+        }
+    }
+}
+
+/// Fills the databases of account, grab and transfer with `count` transfers.
+#[expect(clippy::too_many_lines, reason = "one packet's rows in all tables, side by side")]
+async fn fill(server: &Postgres, dir: &Path, count: usize) {
+    let packets = count.saturating_sub(USERS) / (SHARES as usize + 1);
+    let table = |name| Table::new(dir, name);
+    let mut ledger = Ledger {
+        transfers: table("transfers"),
+        entries: table("entries"),
+        unsealed: table("unsealed"),
+        waiting: Vec::new(),
+        postings: 0,
+    };
+    let (mut accounts, mut orders, mut claims) = (table("accounts"), table("orders"), table("claim"));
+    let mut heads = vec![0_i64; usize::from(Partition::DEFAULT_COUNT.get())];
+    let users: Vec<UserId> = (0..USERS).map(|n| format!("u{n:05}").parse().unwrap()).collect();
+    let request: RequestId = "given".parse().unwrap();
+    let mut external = Growing::new(AccountRef::External);
+    let mut wallets: Vec<Growing> = users
+        .iter()
+        .map(|user| Growing::new(AccountRef::Wallet(user.clone())))
+        .collect();
+    for (user, wallet) in users.iter().zip(&mut wallets) {
+        let deposit = Transfer {
+            id: TransferId::deposit(user, &request),
+            debit: AccountRef::External,
+            credit: wallet.reference.clone(),
+            amount: Fen::new(GIVEN_FEN),
+            reason: Reason::Deposit,
+            packet: None,
+        };
+        ledger.post(&deposit, &mut external, wallet);
+    }
+    for n in 0..packets {
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&(n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+        let packet = PacketId::new(1_790_000_000_000 + n as u64, &random);
+        let partition = packet.partition(Partition::DEFAULT_COUNT).index();
+        let mut escrow = Growing::new(AccountRef::Escrow(packet));
+        let mut transfer = Transfer {
+            id: TransferId::fund(packet),
+            debit: wallets[n % USERS].reference.clone(),
+            credit: escrow.reference.clone(),
+            amount: Fen::new(i64::from(SHARES)),
+            reason: Reason::Fund,
+            packet: Some(packet),
+        };
+        ledger.post(&transfer, &mut wallets[n % USERS], &mut escrow);
+        let tail = format!("\\N\t0\t\\N\t\\N\t\\N\t{BEGIN_US}\t{BEGIN_US}");
+        let (fund, sender) = (transfer.id, &users[n % USERS]);
+        orders.row(format_args!(
+            "{fund}\t1\t2\t{packet}\t{sender}\t{SHARES}\t0\t\\N\t\\N\t\\N\t{tail}"
+        ));
+        for share_no in 0..SHARES {
+            let receiver = (n * 7 + share_no as usize * 101 + 1) % USERS;
+            transfer = Transfer {
+                id: TransferId::settle(packet, share_no),
+                debit: escrow.reference.clone(),
+                credit: wallets[receiver].reference.clone(),
+                amount: Fen::new(1),
+                reason: Reason::Settle,
+                ..transfer
+            };
+            ledger.post(&transfer, &mut escrow, &mut wallets[receiver]);
+            let head = &mut heads[usize::from(partition)];
+            *head += 1;
+            let (settle, user) = (transfer.id, &users[receiver]);
+            claims.row(format_args!(
+                "{partition}\t{head}\t{packet}\t{share_no}\t{user}\t1\t{BEGIN_US}\tf\t{sender}"
+            ));
+            orders.row(format_args!(
+                "{settle}\t2\t2\t{packet}\t{user}\t1\t{share_no}\t{partition}\t{head}\t{BEGIN_US}\t{tail}"
+            ));
+        }
+        escrow.finish(&mut accounts);
+    }
+    ledger.flush();
+    external.finish(&mut accounts);
+    for wallet in &wallets {
+        wallet.finish(&mut accounts);
+    }
+    accounts.fill(server, "account", "").await;
+    ledger.transfers.fill(server, "account", "").await;
+    ledger.entries.fill(server, "account", "").await;
+    ledger.unsealed.fill(server, "account", "(member_count, members)").await;
+    orders.fill(server, "transfer", "").await;
+    claims.fill(server, "grab", "").await;
+    let mut statements = String::new();
+    for (partition, head) in heads.iter().enumerate() {
+        let next = head + 1;
+        write!(
+            statements,
+            "INSERT INTO log_head VALUES ({partition}, {next}, {next}) ON CONFLICT (partition_no) DO UPDATE SET next_seq = {next};"
+        )
+        .unwrap();
+    }
+    server.query("grab", &statements).await.unwrap();
+    let mut statements = String::new();
+    for (partition, head) in heads.iter().enumerate() {
+        write!(statements, "INSERT INTO cursors VALUES ({partition}, {head}, NULL, 0);").unwrap();
+    }
+    server.query("transfer", &statements).await.unwrap();
+    for database in ["account", "grab", "transfer"] {
+        server.query(database, "VACUUM ANALYZE").await.unwrap();
+    }
+}
+
+fn config<S: Service>(set: impl FnOnce(&mut S::Settings)) -> S::Config {
+    let mut settings = defaults();
+    set(&mut settings);
+    let mut faults = Faults::default();
+    let config = S::check(&settings, &mut faults);
+    faults.finish(config).unwrap()
+}
+
+/// Processor time of a process in seconds, of a finished children's too, and the most memory it had, in MiB.
+fn used(pid: u32) -> (f64, u64) {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<u64> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    // Behind the name and the state: the 14th and 15th field of the whole, in hundredths.
+    let ticks = fields
+        .get(10)
+        .zip(fields.get(11))
+        .map_or(0, |(user, system)| user + system);
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand ticks")]
+    let seconds = ticks as f64 / 100.0;
+    (seconds, peak.unwrap_or(0_u64) / 1024)
+}
+
+/// Processor time of the server: of its process and all its sessions.
+fn used_by_children(parent: u32) -> f64 {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    children.map(|pid| used(pid).0).sum()
+}
+
+/// Measures one thing.
+struct Measured {
+    begun: Instant,
+    ours: f64,
+    theirs: f64,
+    server: u32,
+}
+
+impl Measured {
+    fn begin(server: u32) -> Self {
+        Self {
+            begun: Instant::now(),
+            ours: used(std::process::id()).0,
+            theirs: used_by_children(server),
+            server,
+        }
+    }
+
+    fn end(self, name: &str, rows: i64) {
+        let took = self.begun.elapsed().as_secs_f64();
+        let (ours, peak) = used(std::process::id());
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let rate = rows as f64 / took;
+        println!(
+            "{name:<14} {took:>7.1} s  {rate:>9.0} rows/s   cpu: services {:>5.1} s, server {:>5.1} s   peak {peak} MiB",
+            ours - self.ours,
+            used_by_children(self.server) - self.theirs,
+        );
+    }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let count = std::env::var("TRANSFERS")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1_000_000);
+    let dir = testkit::Dir::new();
+    let server = Postgres::start().await.unwrap();
+    let pid = server.process().id();
+    let [account_url, grab_url, transfer_url] = {
+        let mut urls = Vec::new();
+        for name in ["account", "grab", "transfer"] {
+            urls.push(server.database(name).await.unwrap());
+        }
+        <[String; 3]>::try_from(urls).unwrap()
+    };
+    let listen = |settings: &mut runtime::config::ServerSettings| "127.0.0.1:0".clone_into(&mut settings.listen);
+    let account = config::<account::Account>(|settings| {
+        listen(&mut settings.server);
+        settings.database_url = account_url;
+        "0s".clone_into(&mut settings.seal_interval);
+    });
+    account::Account::migrate(account.clone()).await.unwrap();
+    let process = Process::new();
+    let account_url = account.database_url.clone();
+    let account = account::Account::start(account, &process).await.unwrap();
+    let grab = config::<grab::Grab>(|settings| {
+        listen(&mut settings.server);
+        settings.database_url = grab_url;
+        settings.account_url = format!("http://{account}");
+        settings.voucher_keys = format!("k1:{}", "c0de".repeat(16));
+    });
+    grab::Grab::migrate(grab.clone()).await.unwrap();
+    let transfer = |grab: String| {
+        config::<transfer::Transfer>(|settings| {
+            listen(&mut settings.server);
+            settings.database_url = transfer_url.clone();
+            settings.account_url = format!("http://{account}");
+            settings.grab_url = grab;
+            "0s".clone_into(&mut settings.reconcile_interval);
+        })
+    };
+    transfer::Transfer::migrate(transfer("http://127.0.0.1:1".to_owned()))
+        .await
+        .unwrap();
+
+    let begun = Instant::now();
+    fill(&server, dir.path(), count).await;
+    println!(
+        "{:<14} {:>7.1} s for {count} transfers",
+        "filled",
+        begun.elapsed().as_secs_f64()
+    );
+
+    let grab = Box::pin(grab::Grab::start(grab, &process)).await.unwrap();
+    let transfer = Box::pin(transfer::Transfer::start(transfer(format!("http://{grab}")), &process))
+        .await
+        .unwrap();
+    let database = sql::Database::open::<account::store::sql::Migrator>(&account_url, sql::Pool::default())
+        .await
+        .unwrap();
+    let chain = Arc::new(SqlStore::new(database.clone()));
+    let measured = Measured::begin(pid);
+    let mut sealed = 0;
+    while let Sealing::Sealed(more) = chain.seal(clock::from_micros(BEGIN_US)).await.unwrap() {
+        sealed += more;
+    }
+    measured.end("sealing", sealed);
+
+    let mut client = AccountServiceClient::new(testkit::channel(account));
+    let (mut request, mut seen, mut slowest) = (VerifyLedgerRequest::default(), 0, Duration::ZERO);
+    let measured = Measured::begin(pid);
+    loop {
+        let begun = Instant::now();
+        let slice = client.verify_ledger(request.clone()).await.unwrap().into_inner();
+        slowest = slowest.max(begun.elapsed());
+        assert_eq!(slice.differences, []);
+        seen += slice.transfer_count;
+        request.page_token = slice.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    measured.end("VerifyLedger", seen);
+    println!("{:<14} the slowest slice took {slowest:?}", "");
+
+    let mut client = TransferServiceClient::new(testkit::channel(transfer));
+    let (mut request, mut claims, mut slowest) = (ReconcileRequest::default(), 0, Duration::ZERO);
+    let mut ledger = 0;
+    let measured = Measured::begin(pid);
+    loop {
+        let begun = Instant::now();
+        let slice = client.reconcile(request.clone()).await.unwrap().into_inner();
+        slowest = slowest.max(begun.elapsed());
+        assert_eq!(slice.differences, []);
+        claims += slice.claim_count;
+        ledger += slice.transfer_count;
+        request.page_token = slice.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    measured.end("Reconcile", ledger);
+    println!("{:<14} {claims} claims; the slowest slice took {slowest:?}", "");
+    posting(&chain, &database).await;
+    process.begin_stop();
+}
+
+/// What a posting of 500 takes, and what of it is for the chain.
+async fn posting(store: &SqlStore, database: &sql::Database) {
+    const BATCHES: usize = 60;
+    let deposits = |batch: usize| -> Vec<Transfer> {
+        let user = |n: usize| -> UserId { format!("u{:05}", (batch * POSTING + n) % USERS).parse().unwrap() };
+        let request: RequestId = format!("more-{batch}").parse().unwrap();
+        let deposit = |user: UserId| Transfer {
+            id: TransferId::deposit(&user, &request),
+            debit: AccountRef::External,
+            credit: AccountRef::Wallet(user),
+            amount: Fen::new(1),
+            reason: Reason::Deposit,
+            packet: None,
+        };
+        (0..POSTING).map(user).map(deposit).collect()
+    };
+    let now = clock::from_micros(BEGIN_US);
+    let (mut whole, mut digests, mut rows) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    for batch in 0..BATCHES {
+        let transfers = deposits(batch);
+        let items: Vec<Item> = transfers.iter().cloned().map(Ok).collect();
+        let begun = Instant::now();
+        store.post(&items, now).await.unwrap();
+        whole += begun.elapsed();
+
+        let begun = Instant::now();
+        let members: Vec<Member> = transfers.iter().map(|transfer| Member::of(transfer, now)).collect();
+        let bytes = pack(&members);
+        digests += begun.elapsed();
+
+        let transaction = database.begin().await.unwrap();
+        let insert = Query::insert()
+            .into_table("unsealed")
+            .columns(["member_count", "members"])
+            .values_panic([500_i64.into(), bytes.into()])
+            .take();
+        let begun = Instant::now();
+        transaction.as_ref().execute(&insert).await.unwrap();
+        rows += begun.elapsed();
+        transaction.rollback().await.unwrap();
+    }
+    let mean = |sum: Duration| sum / u32::try_from(BATCHES).unwrap();
+    let (whole, digests, rows) = (mean(whole), mean(digests), mean(rows));
+    println!(
+        "{:<14} {whole:?} for a batch of {POSTING}; of it for the chain: digests {digests:?}, row {rows:?}",
+        "posting"
+    );
+}

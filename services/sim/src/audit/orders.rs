@@ -1,0 +1,74 @@
+//! CLAIM-3: no claim is passed over. What a cursor has passed is paid or has a repair case.
+
+use std::collections::BTreeMap;
+
+use id::{Partition, TransferId};
+use transfer::{
+    domain::State,
+    store::memory::{OrderRow, Snapshot},
+};
+
+use super::{Book, claims, ledger};
+
+/// What the transfer service has settled, as the auditor saw it.
+#[derive(Default)]
+pub struct Picture {
+    cursors: BTreeMap<Partition, i64>,
+    last: Option<Snapshot>,
+}
+
+impl Picture {
+    /// The rows as they were last seen.
+    pub fn rows(&self) -> Option<&Snapshot> {
+        self.last.as_ref()
+    }
+
+    /// The last position of a partition that is settled.
+    pub fn cursor(&self, partition: Partition) -> i64 {
+        self.cursors.get(&partition).copied().unwrap_or(0)
+    }
+
+    pub fn look(&mut self, rows: &Snapshot, claims: &claims::Picture, ledger: &ledger::Picture, book: &Book<'_>) {
+        for (partition, cursor) in rows.cursors() {
+            let before = self.cursor(*partition);
+            let (after, last_seq) = (cursor.after_seq, claims.last_seq(*partition));
+            book.hold("LOG-1", (before..=last_seq).contains(&after), || {
+                format!("the cursor of {partition} went from {before} to {after}, the log ends at {last_seq}")
+            });
+            self.cursors.insert(*partition, after);
+        }
+        for (partition, log) in claims.logs() {
+            for claim in log.iter().take_while(|claim| claim.seq <= self.cursor(partition)) {
+                let id = TransferId::settle(claim.packet, claim.share_no);
+                let is_known = rows.orders().contains_key(&id)
+                    || rows.orders().contains_key(&TransferId::unpayable(partition, claim.seq));
+                book.hold("CLAIM-3", is_known, || format!("{claim:?} was passed over"));
+            }
+        }
+        for (id, row) in rows.orders() {
+            check(*id, row, rows, ledger, book);
+        }
+        self.last = Some(rows.clone());
+    }
+}
+
+/// An order says what is true of its money.
+fn check(id: TransferId, row: &OrderRow, rows: &Snapshot, ledger: &ledger::Picture, book: &Book<'_>) {
+    let order = &row.order;
+    let posted = ledger.transfer(id).is_some();
+    let has_case = rows.cases().contains_key(&id);
+    let holds = match order.state {
+        State::Pending => true,
+        State::Posted => posted,
+        State::Rejected => !posted,
+        State::Suspended => posted && has_case,
+        State::Stuck | State::Repaired => has_case,
+    };
+    book.hold("CLAIM-3", holds, || {
+        let (is, case) = (if posted { "is" } else { "is not" }, if has_case { "a" } else { "no" });
+        format!(
+            "{:?} {id} is {:?}, {is} posted and has {case} case",
+            order.kind, order.state
+        )
+    });
+}

@@ -1,0 +1,27 @@
+//! Whether the simulation can see: each guard taken away in turn, and the first world in which that is found.
+
+use guard::Guard;
+
+use crate::{
+    run::{Options, run},
+    world::Violation,
+};
+
+/// What became of the worlds without a guard.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The guard that was taken away.
+    pub guard: Guard,
+    /// How many worlds it took until an invariant was found broken, and which; `None` if none was.
+    pub found: Option<(u64, Violation)>,
+}
+
+/// Runs worlds from seed `from` on without `guard` until an invariant is broken, at most `seeds`.
+pub fn try_without(guard: Guard, from: u64, seeds: u64) -> Trial {
+    let options = Options {
+        without: vec![guard],
+        ..Options::default()
+    };
+    let found = (0..seeds).find_map(|n| Some((n + 1, run(from + n, &options).violation?)));
+    Trial { guard, found }
+}
