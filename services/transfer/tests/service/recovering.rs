@@ -50,8 +50,9 @@ async fn cut_everywhere(stuck: bool) {
     if stuck {
         packets.clone().for_each(|n| mesh.bank.invent(packet(n), 1));
     }
-    let (mut paid, mut never, mut ended) = (0, 0, false);
-    for (polls, n) in packets.enumerate() {
+    // How many polls an act takes differs from time to time: after its end come cuts a few polls before it, once more.
+    let (mut paid, mut never, mut behind, mut polls) = (0, 0, 0, 0_usize);
+    for n in packets {
         let wish = Wish {
             request: format!("cut-{n}").parse().unwrap(),
             case: case_id(n).parse().unwrap(),
@@ -59,7 +60,7 @@ async fn cut_everywhere(stuck: bool) {
             reason: "why".to_owned(),
             target: Target::User("carol".parse().unwrap()),
         };
-        ended = cut_after(polls, repairs.act(&wish)).await.is_some();
+        let ended = cut_after(polls, repairs.act(&wish)).await.is_some();
         assert_eq!(transfer.reconcile().await.differences, [], "cut after {polls}");
         mesh.clock.advance(WINDOW + Duration::from_secs(1));
         repairs.finish_acts().await.unwrap();
@@ -68,18 +69,23 @@ async fn cut_everywhere(stuck: bool) {
             never += 1;
             assert_eq!(mesh.bank.wallet("carol"), paid, "nothing moves before it is on record");
             repairs.act(&wish).await.unwrap();
+        } else if !ended {
+            behind += 1;
         }
         paid += 30;
         assert_eq!(mesh.bank.wallet("carol"), paid, "cut after {polls}");
         let found = store.case(wish.case).await.unwrap().unwrap();
         assert_eq!(found.state, transfer::domain::CaseState::Resolved, "cut after {polls}");
         assert_eq!(found.events.len(), 3, "each step is told once: {:?}", found.events);
-        if ended {
+        if ended && behind > 2 {
             break;
         }
+        polls = if ended { polls.saturating_sub(4) } else { polls + 1 };
     }
-    assert!(ended && never > 0, "{CUTS} cuts are too few");
-    assert!(paid / 30 > never + 2, "cuts fell behind the record too");
+    assert!(
+        never > 0 && behind > 2,
+        "cuts before the record: {never}, behind it: {behind}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
