@@ -25,7 +25,9 @@ pub async fn read(services: &Services, users: &[String]) -> anyhow::Result<(i64,
     loop {
         let read_us = now_us();
         let found = services.read(users).await;
-        let is_over = found.as_ref().is_ok_and(|books| has_settled(books, read_us));
+        // What expires while it is read moves money from one page to the next.
+        let until_us = now_us();
+        let is_over = found.as_ref().is_ok_and(|books| has_settled(books, until_us));
         if is_over || Instant::now() > deadline {
             return Ok((read_us, found?));
         }
@@ -33,12 +35,12 @@ pub async fn read(services: &Services, users: &[String]) -> anyhow::Result<(i64,
     }
 }
 
-/// Whether nothing is to be expected any more.
-fn has_settled(books: &Books, read_us: i64) -> bool {
+/// Whether nothing was to be expected any more in books that were read until `until_us`.
+fn has_settled(books: &Books, until_us: i64) -> bool {
     let orders: HashSet<&str> = books.orders.iter().map(|order| order.packet_id.as_str()).collect();
     let is_still = |(packet_id, packet): (&String, &super::books::Packet)| match packet.state {
         PacketState::Funding | PacketState::Closing => false,
-        PacketState::Active => packet.expire_us > read_us && orders.contains(packet_id.as_str()),
+        PacketState::Active => packet.expire_us > until_us && orders.contains(packet_id.as_str()),
         PacketState::Rejected | PacketState::Completed => true,
     };
     books.unsettled == 0 && books.differences.is_empty() && books.packets.iter().all(is_still)
