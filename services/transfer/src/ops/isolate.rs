@@ -3,8 +3,9 @@
 //! A ledger that answers a batch with an error of its own, or a store that refuses a row, says nothing of which order it is
 //! about. Here the batch is halved until that is known. The others go their way, and whoever is left alone gets a repair case.
 //!
-//! The proof that it is the order's fault, and not the ledger's, is another order that the same ledger took meanwhile: without
-//! one, nothing is known, and everything waits. So a ledger that is broken for everybody makes no heap of cases.
+//! The proof that it is the order's fault, and not the ledger's, is that the ledger refuses it after it took another: a refusal
+//! before that proves nothing, and the order is asked for again. So a ledger that is broken for everybody makes no heap of
+//! cases, and none when it is mended in the middle of the search.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -39,19 +40,21 @@ pub async fn deliver_apart(
     orders: &[Order],
 ) -> std::result::Result<Vec<std::result::Result<Delivery, PeerError>>, PeerError> {
     let mut deliveries: Vec<_> = orders.iter().map(|_| Ok(Delivery::Contradicted)).collect();
-    let mut accepted = orders.is_empty();
+    let mut accepted = false;
     let mut refusals = 0;
-    let mut last_fault = None;
+    // Refused by themselves before anything was accepted.
+    let mut doubted: Vec<(Range<usize>, PeerError)> = Vec::new();
     // The widest first: most of a batch is good, and the sooner some of it is taken, the sooner it is known that it can be.
     let mut ranges: VecDeque<Range<usize>> = VecDeque::new();
     ranges.push_back(0..orders.len());
     while let Some(range) = ranges.pop_front() {
         match deliver(ledger, &orders[range.clone()]).await {
             Ok(delivered) => {
-                accepted = true;
                 for (index, delivery) in range.zip(delivered) {
                     deliveries[index] = Ok(delivery);
                 }
+                accepted = true;
+                ranges.extend(doubted.drain(..).map(|(range, _)| range));
             }
             Err(fault) if !fault.refused => return Err(fault),
             Err(fault) => {
@@ -62,16 +65,17 @@ pub async fn deliver_apart(
                 if range.len() > 1 {
                     let middle = range.start.midpoint(range.end);
                     ranges.extend([range.start..middle, middle..range.end]);
-                } else {
-                    last_fault = Some(fault.clone());
+                } else if accepted {
                     deliveries[range.start] = Err(fault);
+                } else {
+                    doubted.push((range, fault));
                 }
             }
         }
     }
-    match last_fault {
-        Some(fault) if !accepted => Err(fault),
-        _ => Ok(deliveries),
+    match doubted.pop() {
+        Some((_, fault)) => Err(fault),
+        None => Ok(deliveries),
     }
 }
 

@@ -35,8 +35,8 @@ struct State {
     down: bool,
     /// Whom it cannot pay: any call that tries to is answered with an error of its own, and nothing of it happens.
     choking: Vec<String>,
-    /// It answers every call with an error of its own.
-    broken: bool,
+    /// How many more calls it answers with an error of its own.
+    broken: usize,
     differences: Vec<wire::LedgerDifference>,
     calls: usize,
 }
@@ -107,12 +107,12 @@ impl Bank {
     pub fn recover(&self) {
         let mut state = self.state();
         state.choking.clear();
-        state.broken = false;
+        state.broken = 0;
     }
 
-    /// Answers every call with an error of its own.
-    pub fn break_down(&self) {
-        self.state().broken = true;
+    /// Answers so many calls with an error of its own.
+    pub fn break_down(&self, calls: usize) {
+        self.state().broken = calls;
     }
 
     /// Lets one late answer go.
@@ -233,12 +233,16 @@ impl wire::account_service_server::AccountService for Bank {
         };
         let transfers = request.into_inner().transfers;
         {
-            let state = self.state();
+            let mut state = self.state();
+            if state.broken > 0 {
+                state.broken -= 1;
+                return Err(status::internal("planned"));
+            }
             let chokes = |transfer: &wire::Transfer| {
                 let owner = transfer.credit.as_ref().map_or("", |credit| &credit.owner);
                 state.choking.iter().any(|user| user == owner)
             };
-            if state.broken || transfers.iter().any(chokes) {
+            if transfers.iter().any(chokes) {
                 return Err(status::internal("planned"));
             }
         }

@@ -6,8 +6,11 @@ use id::{Partition, TransferId};
 use proto::transfer::v1::{self as wire, OrderState};
 use sea_orm::ConnectionTrait;
 use transfer::{
-    domain::LoggedClaim,
-    ops::settle::{Batch, settle, settle_apart},
+    domain::{Delivery, LoggedClaim, Order},
+    ops::{
+        isolate::deliver_apart,
+        settle::{Batch, settle, settle_apart},
+    },
 };
 use uuid::Uuid;
 
@@ -121,7 +124,7 @@ async fn a_ledger_that_is_broken_for_everybody_makes_no_cases() {
     for n in 1..=20 {
         transfer.fund(packet(n), "sender", 10).await.unwrap();
     }
-    mesh.bank.break_down();
+    mesh.bank.break_down(usize::MAX);
     let before = mesh.bank.calls();
     for n in 1..=20 {
         mesh.log.claim(packet(n), 0, "alice", 10);
@@ -135,6 +138,40 @@ async fn a_ledger_that_is_broken_for_everybody_makes_no_cases() {
     mesh.bank.recover();
     assert_eq!(transfer.settled(20).await.open_case_count, 0);
     assert_eq!(mesh.bank.wallet("alice"), 200);
+}
+
+/// A ledger that is mended in the middle of the search for who is at fault: whom it refused before that is asked for again.
+#[tokio::test]
+async fn a_ledger_that_is_mended_meanwhile_makes_no_cases() {
+    const ORDERS: u8 = 20;
+    let (mesh, transfer) = Mesh::with_instance().await;
+    let ports = mesh.ports().await;
+    let partition = Partition::all(Partition::DEFAULT_COUNT).next().unwrap();
+    for refusals in 0..=2 * ORDERS {
+        let packet = packet(refusals + 1);
+        transfer.fund(packet, "sender", i64::from(ORDERS)).await.unwrap();
+        let claim = |share_no: u8| LoggedClaim {
+            partition,
+            seq: i64::from(share_no) + 1,
+            packet_id: packet.to_string(),
+            share_no: share_no.into(),
+            user_id: "alice".to_owned(),
+            amount_fen: 1,
+            at: None,
+            damage: None,
+        };
+        let orders: Vec<_> = (0..ORDERS)
+            .map(|share_no| Order::for_claim(&claim(share_no), clock::from_micros(0)))
+            .collect();
+        mesh.bank.break_down(refusals.into());
+        // It takes 2 n - 1 refusals to hear every order refused by itself, and then nothing is known.
+        let heard = deliver_apart(&*ports.ledger, &orders).await;
+        assert_eq!(heard.is_err(), refusals >= 2 * ORDERS - 1, "{refusals}");
+        for delivery in heard.unwrap_or_default() {
+            assert_eq!(delivery.unwrap(), Delivery::Paid, "mended after {refusals} refusals");
+        }
+    }
+    transfer.stop().await;
 }
 
 /// A row that the store refuses, for whatever reason, is stood for by one that says so.
