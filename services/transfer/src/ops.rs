@@ -1,5 +1,6 @@
 //! The use cases, one file each, over the ports.
 
+mod attempts;
 pub mod deliver;
 pub mod fund;
 pub mod isolate;

@@ -13,15 +13,10 @@
 //!   not do before the window has passed is refuse, because the lost one may yet come through.
 //!
 //! This assumes that instances' clocks differ by less than `WINDOW - POST_TIMEOUT`. If they ever do not, two calls race a
-//! deposit, and one is refused and the other posted, then reconciliation reports it as `REJECTED_BUT_POSTED`.
+//! deposit, and one is refused and the other posted, then reconciliation reports it as `REJECTED_BUT_POSTED`, with
+//! a case whose acts give the money back.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use clock::Timestamp;
 use guard::Guard;
@@ -30,7 +25,7 @@ use runtime::{Process, deadline};
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
-use super::{Error, Ports, Result};
+use super::{Error, Ports, Result, attempts::Attempts};
 use crate::{
     domain::{Order, State, verdict::OnFund},
     store::{Attempt, FundEnd, FundStart},
@@ -42,35 +37,25 @@ pub const POST_TIMEOUT: Duration = Duration::from_secs(5);
 pub const WINDOW: Duration = Duration::from_secs(15);
 /// How long a call waits for another's try before it takes over. Far longer than a posting takes, so that nobody takes over
 /// from who is alive and well.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a waiting call looks.
-const POLL: Duration = Duration::from_millis(10);
+pub(super) const POLL: Duration = Duration::from_millis(10);
 
 /// Funds packets.
 #[derive(Clone)]
 pub struct Fund {
     ports: Ports,
     process: Process,
-    attempts: Arc<Attempts>,
-}
-
-/// Names for tries: a random start of this process, counted on.
-struct Attempts {
-    start: u128,
-    next: AtomicU64,
+    attempts: Attempts,
 }
 
 impl Fund {
     /// Funds packets with tries named from the random `start` on.
     pub fn new(ports: Ports, process: Process, start: Uuid) -> Self {
-        let attempts = Attempts {
-            start: start.as_u128(),
-            next: AtomicU64::new(0),
-        };
         Self {
             ports,
             process,
-            attempts: Arc::new(attempts),
+            attempts: Attempts::new(start),
         }
     }
 
@@ -83,7 +68,7 @@ impl Fund {
         let patience = Instant::now() + PATIENCE;
         loop {
             let now = self.ports.clock.now();
-            let attempt = self.attempts.next(clock::after(now, WINDOW));
+            let attempt = self.attempts.next(now);
             let start = if guard::stands(Guard::FundWindow) && Instant::now() < patience {
                 self.ports.store.begin_fund(&draft, attempt, now).await?
             } else {
@@ -107,16 +92,6 @@ impl Fund {
             let _ = done.send(post(&ports, &order, attempt, doubt).await);
         });
         outcome.await.unwrap_or(Err(Error::Busy(WINDOW)))
-    }
-}
-
-impl Attempts {
-    fn next(&self, until: Timestamp) -> Attempt {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Attempt {
-            id: Uuid::from_u128(self.start.wrapping_add(u128::from(number))),
-            until,
-        }
     }
 }
 

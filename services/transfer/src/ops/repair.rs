@@ -17,14 +17,6 @@
 
 mod recover;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
 use clock::Timestamp;
 use id::{RequestId, TransferId, UserId};
 use runtime::{Metrics, deadline};
@@ -33,7 +25,8 @@ use uuid::Uuid;
 
 use super::{
     Error, Ports, Result,
-    fund::{POST_TIMEOUT, WINDOW},
+    attempts::Attempts,
+    fund::{PATIENCE, POLL, POST_TIMEOUT, WINDOW},
 };
 use crate::{
     domain::{Account, Act, Action, Case, CaseEvent, Decision, Movement, Order, Outcome, Payee, RecordedAct, Verdict},
@@ -42,12 +35,6 @@ use crate::{
 };
 
 pub use recover::recover;
-
-/// How long an act waits for another's try before it takes over. Far longer than a posting takes, so that nobody takes over
-/// from who is alive and well.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a waiting act looks.
-const POLL: Duration = Duration::from_millis(10);
 
 /// Stands for the verdict where the ledger refused the whole call.
 const CALL_REFUSED: &str = "CALL_REFUSED";
@@ -85,8 +72,7 @@ pub struct Wish {
 pub struct Repairs {
     ports: Ports,
     acts: Acts,
-    start: u128,
-    next: Arc<AtomicU64>,
+    attempts: Attempts,
 }
 
 /// What became of the money.
@@ -102,8 +88,7 @@ impl Repairs {
         Self {
             ports,
             acts: Acts::new(metrics),
-            start: start.as_u128(),
-            next: Arc::default(),
+            attempts: Attempts::new(start),
         }
     }
 
@@ -168,7 +153,7 @@ impl Repairs {
         let mut current = act.clone();
         loop {
             let now = self.ports.clock.now();
-            let attempt = self.attempt(now);
+            let attempt = self.attempts.next(now);
             let over = Instant::now() >= patience;
             match self.ports.store.begin_act(&current, attempt, now, over).await? {
                 ActStart::NotFound => return Err(Error::NoCase(act.case)),
@@ -189,14 +174,6 @@ impl Repairs {
                     current = act.clone();
                 }
             }
-        }
-    }
-
-    fn attempt(&self, now: Timestamp) -> Attempt {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Attempt {
-            id: Uuid::from_u128(self.start.wrapping_add(u128::from(number))),
-            until: clock::after(now, WINDOW),
         }
     }
 
@@ -237,27 +214,14 @@ impl Repairs {
                     Payee::WriteOff => verdict.name().to_owned(),
                 };
                 let event = self.event(Action::Refused, words).with_detail(verdict.name());
-                let refused = ActEnd::Refused(verdict.name().to_owned());
-                let recorded = self.end(act, attempt, refused, event).await?;
-                // Somebody took over meanwhile, and may yet hear something else.
-                recorded
-                    .outcome
-                    .is_some()
-                    .then_some(recorded)
-                    .ok_or(Error::Busy(WINDOW))
+                self.refuse(act, attempt, verdict.name(), event).await
             }
             Ok(Some(Fate::InSuspense)) => Err(Error::Broken(format!("case {} moves in a circle", act.case))),
             Err(Error::Peer(fault)) if fault.refused && doubt.is_none() => {
                 // Asked the same again, it would say the same: that is for the operator to know.
                 let words = "the ledger refused the call";
                 let event = self.event(Action::Refused, words).with_detail(fault.to_string());
-                let refused = ActEnd::Refused(CALL_REFUSED.to_owned());
-                let recorded = self.end(act, attempt, refused, event).await?;
-                recorded
-                    .outcome
-                    .is_some()
-                    .then_some(recorded)
-                    .ok_or(Error::Busy(WINDOW))
+                self.refuse(act, attempt, CALL_REFUSED, event).await
             }
             Err(Error::Peer(fault)) => {
                 let until = if fault.in_flight {
@@ -272,6 +236,14 @@ impl Repairs {
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Records a refusal. It is the outcome unless somebody took over meanwhile, who may yet hear something else.
+    async fn refuse(&self, act: &Act, attempt: Attempt, why: &str, event: CaseEvent) -> Result<RecordedAct> {
+        let refused = ActEnd::Refused(why.to_owned());
+        let recorded = self.end(act, attempt, refused, event).await?;
+        let decided = recorded.outcome.is_some();
+        decided.then_some(recorded).ok_or(Error::Busy(WINDOW))
     }
 
     fn event(&self, action: Action, words: impl Into<String>) -> CaseEvent {

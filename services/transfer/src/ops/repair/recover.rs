@@ -44,7 +44,7 @@ impl Repairs {
         let now = self.ports.clock.now();
         let (mut finished, mut failed) = (0, None);
         for act in self.ports.store.unfinished_acts(now, LIMIT).await? {
-            let attempt = self.attempt(now);
+            let attempt = self.attempts.next(now);
             if let ActStart::Begun { order, doubt } = self.ports.store.begin_act(&act, attempt, now, false).await? {
                 match self.try_once(&act, order, attempt, doubt).await {
                     Ok(_) => finished += 1,
