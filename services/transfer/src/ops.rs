@@ -1,6 +1,6 @@
 //! The use cases, one file each, over the ports.
 
-mod attempts;
+pub mod attempts;
 pub mod deliver;
 pub mod fund;
 pub mod isolate;

@@ -16,8 +16,6 @@
 //! deposit, and one is refused and the other posted, then reconciliation reports it as `REJECTED_BUT_POSTED`, with
 //! a case whose acts give the money back.
 
-use std::time::Duration;
-
 use clock::Timestamp;
 use guard::Guard;
 use id::{PacketId, UserId};
@@ -25,21 +23,14 @@ use runtime::{Process, deadline};
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
-use super::{Error, Ports, Result, attempts::Attempts};
+use super::{
+    Error, Ports, Result,
+    attempts::{Attempts, PATIENCE, POLL, POST_TIMEOUT, WINDOW},
+};
 use crate::{
     domain::{Order, State, verdict::OnFund},
     store::{Attempt, FundEnd, FundStart},
 };
-
-/// How long the ledger may take for one posting.
-pub const POST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a try counts as able to take effect. Three times what the ledger is told: room for clocks that differ.
-pub const WINDOW: Duration = Duration::from_secs(15);
-/// How long a call waits for another's try before it takes over. Far longer than a posting takes, so that nobody takes over
-/// from who is alive and well.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a waiting call looks.
-pub(super) const POLL: Duration = Duration::from_millis(10);
 
 /// Funds packets.
 #[derive(Clone)]

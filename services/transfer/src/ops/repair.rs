@@ -25,8 +25,7 @@ use uuid::Uuid;
 
 use super::{
     Error, Ports, Result,
-    attempts::Attempts,
-    fund::{PATIENCE, POLL, POST_TIMEOUT, WINDOW},
+    attempts::{Attempts, PATIENCE, POLL, POST_TIMEOUT, WINDOW},
 };
 use crate::{
     domain::{Account, Act, Action, Case, CaseEvent, Decision, Movement, Order, Outcome, Payee, RecordedAct, Verdict},

@@ -21,9 +21,9 @@ mod orders;
 mod row;
 mod runs;
 
-use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect, sea_query::LockType};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, ExprTrait, QuerySelect, sea_query::LockType};
 
-use crate::domain::Order;
+use crate::{domain::Order, store::ListKey};
 use id::TransferId;
 
 pub use migration::Migrator;
@@ -60,4 +60,15 @@ async fn update(transaction: &DatabaseTransaction, order: &Order) -> sql::Result
     // The try of a FUND is not the order's business; an order that is stored again has none open.
     row.update_without_returning(transaction).await?;
     Ok(())
+}
+
+/// The rows behind `key` in order of time and id.
+fn behind<C: ColumnTrait>(key: Option<ListKey>, time: C, id: C) -> Condition {
+    let Some(key) = key else {
+        return Condition::all();
+    };
+    let at = key.created.as_microsecond();
+    Condition::any()
+        .add(time.gt(at))
+        .add(time.eq(at).and(id.gt(key.id.as_uuid())))
 }

@@ -6,7 +6,7 @@ use id::TransferId;
 use proto::transfer::v1::OrderState;
 use runtime::Process;
 use tonic::Code;
-use transfer::ops::fund::{Fund, WINDOW};
+use transfer::ops::{attempts::WINDOW, fund::Fund};
 
 use crate::{
     bank::Fault,

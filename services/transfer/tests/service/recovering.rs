@@ -10,7 +10,7 @@ use proto::{
 use sea_orm::ConnectionTrait;
 use tonic::Code;
 use transfer::ops::{
-    fund::WINDOW,
+    attempts::WINDOW,
     repair::{Repairs, Target, Wish},
 };
 use uuid::Uuid;

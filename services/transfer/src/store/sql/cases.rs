@@ -12,13 +12,12 @@ use sea_orm::{
 };
 
 use super::{
-    CHUNK_ROWS, SqlStore,
+    CHUNK_ROWS, SqlStore, behind,
     entity::{
         case_events,
         cases::{Column, Entity, Model},
         orders,
     },
-    orders::behind,
     row::{case_code, case_state, event_row, kind_of},
 };
 use crate::{

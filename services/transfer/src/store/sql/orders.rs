@@ -5,12 +5,11 @@ use clock::Timestamp;
 use id::{PacketId, TransferId};
 use paging::Page;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
-    SqlStore, cases,
+    SqlStore, behind, cases,
     entity::orders::{Column, Entity, Model},
     locked,
     row::{kind_code, state_code},
@@ -186,15 +185,4 @@ impl SqlStore {
         transaction.commit().await?;
         Ok(concluded.clone())
     }
-}
-
-/// The rows behind `key` in order of time and id.
-pub fn behind<C: ColumnTrait>(key: Option<ListKey>, time: C, id: C) -> Condition {
-    let Some(key) = key else {
-        return Condition::all();
-    };
-    let at = key.created.as_microsecond();
-    Condition::any()
-        .add(time.gt(at))
-        .add(time.eq(at).and(id.gt(key.id.as_uuid())))
 }
