@@ -1,9 +1,8 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
-use id::UserId;
+use clap::{Parser, Subcommand};
 
-use crate::{chaos, command, demo, mesh, up};
+use crate::{chaos, client::Caller, command, demo, mesh, up};
 
 /// Red packets: the whole mesh in one process or in many, and a client for it
 #[derive(Debug, Parser)]
@@ -30,30 +29,6 @@ Examples:
 
 Exit codes: 0 done or answered, also where a grab won nothing; 1 refused, failed or not verified; 2 wrong command
 line.";
-
-/// Which gateway is called, and as whom.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Client options")]
-pub struct Caller {
-    /// Address of the gateway
-    #[arg(
-        long,
-        global = true,
-        env = "HONGBAO_GATEWAY",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8080"
-    )]
-    pub gateway: String,
-    /// User to act as
-    #[arg(long = "as", global = true, env = "HONGBAO_USER", value_name = "USER")]
-    pub user: Option<UserId>,
-    /// Act in the role of an operator; commands for operators do so by themselves
-    #[arg(long, global = true)]
-    pub operator: bool,
-    /// Print one JSON document instead of tables; amounts are whole fen in `*_fen`
-    #[arg(long, global = true)]
-    pub json: bool,
-}
 
 /// What to do.
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clap::Args;
 use id::UserId;
 use proto::gateway::v1::{
     group_service_client::GroupServiceClient, operation_service_client::OperationServiceClient,
@@ -15,7 +16,7 @@ use tonic::{
     service::{Interceptor, interceptor::InterceptedService},
 };
 
-use crate::{cli::Caller, failure::Failure};
+use crate::failure::Failure;
 
 /// Metadata key of the caller's user id, in development mode.
 const USER_KEY: &str = "hongbao-user-id";
@@ -23,6 +24,30 @@ const USER_KEY: &str = "hongbao-user-id";
 const ROLE_KEY: &str = "hongbao-role";
 /// The role that operator commands need.
 const OPERATOR: &str = "operator";
+
+/// Which gateway is called, and as whom.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Client options")]
+pub struct Caller {
+    /// Address of the gateway
+    #[arg(
+        long,
+        global = true,
+        env = "HONGBAO_GATEWAY",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub gateway: String,
+    /// User to act as
+    #[arg(long = "as", global = true, env = "HONGBAO_USER", value_name = "USER")]
+    pub user: Option<UserId>,
+    /// Act in the role of an operator; commands for operators do so by themselves
+    #[arg(long, global = true)]
+    pub operator: bool,
+    /// Print one JSON document instead of tables; amounts are whole fen in `*_fen`
+    #[arg(long, global = true)]
+    pub json: bool,
+}
 
 /// What the generated clients send through.
 pub type Transport = InterceptedService<Channel, Identity>;

@@ -19,8 +19,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use crate::{
-    cli::Caller,
-    client::Client,
+    client::{Caller, Client},
     failure::Failure,
     show::{self, View},
 };

@@ -46,21 +46,16 @@ fn config<S: Service>(set: impl FnOnce(&mut S::Settings)) -> S::Config {
     faults.finish(config).unwrap()
 }
 
-/// Processor time of a process in seconds, of a finished children's too, and the most memory it had, in MiB.
+/// Processor time of a process in seconds, and the most memory it had, in MiB.
 fn used(pid: u32) -> (f64, u64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<u64> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .filter_map(|field| field.parse().ok())
-        .collect();
-    // Behind the name and the state: the 14th and 15th field of the whole, in hundredths.
-    let ticks = fields
-        .get(10)
-        .zip(fields.get(11))
-        .map_or(0, |(user, system)| user + system);
+    // Behind the name, which may hold spaces: the 14th and 15th field of the whole, in hundredths.
+    let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
+    let ticks: u64 = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let peak = status
         .lines()
