@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// How long [`eventually`] waits. Generous, because a loaded machine is slow, and free, because a passing test never
 /// uses it up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory for one test, removed with the value.
 pub struct Dir(TempDir);
@@ -76,7 +76,7 @@ pub fn channel(address: SocketAddr) -> Channel {
 ///
 /// # Panics
 ///
-/// If it has not after half a minute; `what` says what was waited for.
+/// If it has not after a minute; `what` says what was waited for.
 pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
