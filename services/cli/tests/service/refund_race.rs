@@ -36,8 +36,11 @@ async fn round(callers: &[Caller], sender: &Caller, n: usize) -> (usize, usize) 
     let sent = sender.send(request).await.expect("sent");
     let packet_id = id_of(&sent);
     let opens = callers.iter().enumerate().map(async |(k, caller)| {
-        let grab_response::Outcome::Granted(granted) = caller.grab(&packet_id, false).await.unwrap() else {
-            panic!("each of {SHARES} people gets a voucher");
+        let granted = match caller.grab(&packet_id, false).await.unwrap() {
+            grab_response::Outcome::Granted(granted) => granted,
+            // So busy may a machine be that the packet ends before somebody comes to it.
+            grab_response::Outcome::Expired(_) => return None,
+            other => panic!("each of {SHARES} people gets a voucher: {other:?}"),
         };
         let spread = u64::try_from(n * 7 + k * 97).unwrap() % SPREAD_MS;
         tokio::time::sleep(until(&sent, spread)).await;
