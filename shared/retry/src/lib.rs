@@ -129,6 +129,17 @@ mod tests {
         }
     }
 
+    /// A loop that fails without end comes to rest for half the longest pause, on average.
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_goes_on_failing_knocks_ever_more_rarely() {
+        fastrand::seed(7);
+        let (mut backoff, began) = (PEER.alone(), Instant::now());
+        for _ in 0..40 {
+            backoff.wait().await;
+        }
+        assert!(began.elapsed() > PEER.longest * 12, "{:?}", began.elapsed());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_works_again_begins_anew() {
         fastrand::seed(7);

@@ -184,3 +184,104 @@ pub enum ConnectError {
         fault: Error,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+
+    use sea_orm::RuntimeErr;
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    /// What an engine says with a code of its own; SQLite where the code is a number.
+    #[derive(Debug)]
+    struct Said(&'static str);
+
+    impl fmt::Display for Said {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Said {}
+
+    impl DatabaseError for Said {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn StdError + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn said(code: &'static str) -> DbErr {
+        let said = sqlx::Error::Database(Box::new(Said(code)));
+        DbErr::Exec(RuntimeErr::SqlxError(Arc::new(said)))
+    }
+
+    /// Before a commit, and in answer to one: what is known of it then.
+    #[test]
+    fn each_code_is_told_for_what_it_is() {
+        // BUSY, BUSY_SNAPSHOT; serialization failure, deadlock, no lock in time
+        for code in ["5", "517", "40001", "40P01", "55P03"] {
+            assert!(matches!(Error::from(said(code)), Error::Contended(_)), "{code}");
+            assert!(matches!(Error::of_commit(said(code)), Error::Contended(_)), "{code}");
+        }
+        for (code, why) in [
+            ("13", Unwritable::Full),
+            ("8", Unwritable::ReadOnly),
+            ("1032", Unwritable::ReadOnly),
+        ] {
+            assert_eq!(Error::from(said(code)).unwritable(), Some(why), "{code}");
+            let commit = Error::of_commit(said(code));
+            assert!(
+                matches!(commit, Error::Unwritable(told, _) if told == why),
+                "{commit:?}"
+            );
+            // Health hears of it where nobody knows what it did, too.
+            assert_eq!(Error::OutcomeUnknown(said(code)).unwritable(), Some(why), "{code}");
+        }
+        // IOERR, CORRUPT; a violated check at a commit is not what any engine says, so nothing is known.
+        for code in ["10", "11", "275"] {
+            assert!(matches!(Error::from(said(code)), Error::Driver(_)), "{code}");
+            assert!(
+                matches!(Error::of_commit(said(code)), Error::OutcomeUnknown(_)),
+                "{code}"
+            );
+        }
+    }
+
+    /// Whoever writes for many looks for whose fault it is only where the same would be refused again.
+    #[test]
+    fn a_refusal_is_of_what_was_to_be_written() {
+        // TOOBIG, CONSTRAINT, MISMATCH, and constraints in detail
+        for code in ["18", "19", "20", "275", "787", "1299"] {
+            assert!(Error::from(said(code)).is_refusal(), "{code}");
+        }
+        for code in ["1", "5", "8", "10", "11", "13", "517", "40001"] {
+            assert!(!Error::from(said(code)).is_refusal(), "{code}");
+            assert!(!Error::of_commit(said(code)).is_refusal(), "{code}");
+        }
+        assert!(Error::inconsistent("a row").is_refusal());
+        assert!(Error::Conflict(said("2067")).is_refusal());
+        assert!(!Error::from(DbErr::Custom("no engine spoke".to_owned())).is_refusal());
+    }
+}

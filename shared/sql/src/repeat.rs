@@ -94,18 +94,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_answer_stays_open_until_it_is_cleared_up() {
-        let (result, tries) = run(|n| {
-            Err(if n == 1 {
-                Error::OutcomeUnknown(fault())
-            } else {
-                Error::Driver(fault())
-            })
-        })
-        .await;
-        assert!(
-            matches!(result, Err(Error::OutcomeUnknown(_))) && tries == 8,
-            "{result:?} after {tries}"
-        );
+        type Later = fn() -> Error;
+        let later: [Later; 4] = [
+            || Error::Driver(fault()),
+            || Error::Contended(fault()),
+            || Error::Conflict(fault()),
+            || Error::Unwritable(Unwritable::Full, fault()),
+        ];
+        for later in later {
+            let unknown_first = |n| {
+                if n == 1 {
+                    Error::OutcomeUnknown(fault())
+                } else {
+                    later()
+                }
+            };
+            let (result, tries) = run(|n| Err(unknown_first(n))).await;
+            assert!(
+                matches!(result, Err(Error::OutcomeUnknown(_))) && tries == 8,
+                "{result:?} after {tries}, {:?}",
+                later()
+            );
+        }
         let (result, tries) = run(|_| Err(Error::Contended(fault()))).await;
         assert!(matches!(result, Err(Error::Contended(_))) && tries == 8);
     }

@@ -165,15 +165,15 @@ async fn commits_rolls_back_and_reads(database: &str) {
         Err(Error::Conflict(_))
     ));
     drop(transaction);
-    let transaction = database.begin().await.unwrap();
-    assert!(
-        matches!(
-            insert(transaction.as_ref(), -1, "negative").await,
-            Err(Error::Driver(_))
-        ),
-        "a CHECK refuses"
-    );
-    drop(transaction);
+    // By a CHECK, and for its length: the same would be refused again.
+    for (n, name) in [(-1, "negative".to_owned()), (5, "x".repeat(65))] {
+        let transaction = database.begin().await.unwrap();
+        let refused = insert(transaction.as_ref(), n, &name).await.unwrap_err();
+        assert!(
+            matches!(refused, Error::Driver(_)) && refused.is_refusal(),
+            "{refused:?}"
+        );
+    }
     database.ping().await.unwrap();
     database.clone().close().await;
     assert!(matches!(database.begin().await, Err(Error::Driver(_))));

@@ -184,6 +184,18 @@ async fn all_kinds_of_commands_say_the_same() {
     outcome.unwrap();
 }
 
+/// Zeros follow where a string ends, unless it was said where to end.
+#[tokio::test]
+async fn a_zero_is_found_behind_ones() {
+    let twins = Twins::start().await;
+    let ones = [&b"SETRANGE"[..], b"b", b"0", b"\xff\xff"];
+    twins.ask(&ones).await.unwrap().unwrap();
+    let ask = [&b"BITPOS"[..], b"b", b"0", b"1", b"-1"];
+    for (words, at) in [(3, 16), (4, 16), (5, -1)] {
+        assert_eq!(twins.ask(&ask[..words]).await.unwrap(), Ok(Value::Int(at)));
+    }
+}
+
 /// What expires does so for both, and is gone then.
 #[tokio::test]
 async fn what_expires_goes() {

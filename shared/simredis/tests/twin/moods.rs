@@ -13,6 +13,8 @@ const TIMEOUT: Duration = Duration::from_millis(300);
 static READ: Script = Script::new("return redis.call('GET', KEYS[1])");
 static WRITE: Script = Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])");
 static FREE: Script = Script::new("return redis.call('DEL', KEYS[2])");
+/// Has written before it needs memory.
+static GO_ON: Script = Script::new("redis.call('DEL', KEYS[2]) return redis.call('INCRBY', KEYS[1], 0)");
 
 /// What each kind of call comes to, by the error's kind.
 async fn calls(redis: &Redis) -> Vec<Result<Value, Error>> {
@@ -25,6 +27,7 @@ async fn calls(redis: &Redis) -> Vec<Result<Value, Error>> {
         redis.query(cmd("DEL").arg("none")).await,
         run(&READ).await,
         run(&FREE).await,
+        run(&GO_ON).await,
     ]
 }
 
