@@ -23,7 +23,8 @@ pub struct SealSlice {
     pub head: Option<Head>,
     /// Whether no seals follow.
     pub is_last: bool,
-    /// In the last slice, transfers that are listed behind the head's last position. Not all of them if there are many.
+    /// In the last slice, transfers that are listed before the first position of the chain or behind the head's last. Not all
+    /// of them if there are many.
     pub beyond: Vec<TransferId>,
 }
 

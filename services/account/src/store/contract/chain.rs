@@ -1,6 +1,6 @@
 //! The chain of seals: it grows beside the postings, and whatever is done to what it covers is found.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use ::sql::Database;
 use id::TransferId;
@@ -11,7 +11,7 @@ use crate::{
     domain::{
         account::AccountRef,
         audit::{Finding, Subject},
-        chain::{Head, MAX_MEMBERS, Sealing},
+        chain::{Head, MAX_MEMBERS, Member, Sealing},
         ledger::Verdict,
     },
     store::{Accounts, Audit, Chain, Ledger, sql::SqlStore},
@@ -39,11 +39,17 @@ pub async fn grows(store: &(impl Accounts + Ledger + Audit + Chain)) {
         (2, 0, vec![])
     );
 
-    post(store, [settle(p, 0, "c2", 40)]).await;
-    assert_eq!(store.seal(at(2)).await.unwrap(), Sealing::Sealed(3));
+    let mut shares = [settle(p, 0, "c2", 30), settle(p, 100, "c2", 10)];
+    shares.sort_by_key(|share| Reverse(share.id)); // in another order than that of their ids
+    post(store, shares.clone()).await;
+    assert_eq!(store.seal(at(2)).await.unwrap(), Sealing::Sealed(4));
     assert_eq!(store.seal(at(3)).await.unwrap(), Sealing::Idle);
     let first = store.head().await.unwrap();
-    assert_eq!((first.seal_no, first.transfer_count), (1, 3));
+    let [one, other] = shares;
+    let posted = [deposit("c1", "r0", 5_000), fund("c1", p, 100), one, other];
+    let members = posted.map(|transfer| Member::of(&transfer, at(10)));
+    let in_order = Head::GENESIS.seal(&members);
+    assert_eq!(first, Head::of(&in_order), "posting by posting, each as it was applied");
 
     let count = MAX_MEMBERS as u64;
     post(store, (0..count - 1).map(|n| deposit("c2", &format!("m{n}"), 1))).await;
@@ -57,7 +63,7 @@ pub async fn grows(store: &(impl Accounts + Ledger + Audit + Chain)) {
     let second = store.head().await.unwrap();
     assert_eq!(
         (second.seal_no, second.transfer_count),
-        (3, 3 + i64::try_from(count).unwrap() + 2)
+        (3, 4 + i64::try_from(count).unwrap() + 2)
     );
 
     post(store, [settle(p, 2, "c2", 3)]).await;
@@ -211,11 +217,13 @@ fn cases(engine: &Home) -> Vec<Case> {
         "4 WHERE position = 100",
     ];
     let moved = moved.map(|to| format!("UPDATE seal_members SET position = {to}"));
-    let mut listed = insert(10);
-    listed.push(format!(
-        "INSERT INTO seal_members VALUES (5, {}, {digest})",
-        uuid(forged)
-    ));
+    let listed = |position: i64| {
+        let member = format!(
+            "INSERT INTO seal_members VALUES ({position}, {}, {digest})",
+            uuid(forged)
+        );
+        [insert(10), vec![member]].concat()
+    };
     let removed = vec![
         format!("DELETE FROM transfers WHERE transfer_id = {}", uuid(waits)),
         format!("DELETE FROM entries WHERE transfer_id = {}", uuid(waits)),
@@ -255,7 +263,8 @@ fn cases(engine: &Home) -> Vec<Case> {
         ),
         ("one put in", insert(10), vec![plain(NotSealed, forged)]),
         ("one put in long ago", insert(-10), vec![plain(NotSealed, forged)]),
-        ("one put in and listed", listed, vec![plain(NotSealed, forged)]),
+        ("one put in and listed", listed(5), vec![plain(NotSealed, forged)]),
+        ("one listed before the first", listed(0), vec![plain(NotSealed, forged)]),
         ("two moved", moved.to_vec(), vec![seal(SealBroken, 2)]),
         (
             "one no longer listed",

@@ -31,7 +31,7 @@ use crate::{
     store::Audit,
 };
 
-/// Transfers listed behind the end of the chain that are named at the most: there should be none.
+/// Transfers listed outside of the chain that are named at the most: there should be none.
 const MAX_BEYOND: u64 = 100;
 
 #[async_trait]
@@ -193,7 +193,11 @@ async fn seals(snapshot: &DatabaseTransaction, after_no: i64, limit: u64) -> Res
         seal_member::Entity::find()
             .select_only()
             .column(seal_member::Column::TransferId)
-            .filter(seal_member::Column::Position.gt(end))
+            .filter(
+                seal_member::Column::Position
+                    .gt(end)
+                    .or(seal_member::Column::Position.lt(1)),
+            )
             .order_by_asc(seal_member::Column::Position)
             .limit(MAX_BEYOND)
             .into_tuple()
