@@ -229,8 +229,9 @@ pub trait Cases: Send + Sync {
     async fn begin_act(&self, act: &Act, attempt: Attempt, now: Timestamp, over: bool) -> Result<ActStart>;
 
     /// Ends an attempt at `act` with `event`, and returns the act as it is then. That money moved, and where it is, always
-    /// counts; everything else only if `attempt` is still the one on record. What is known of an act never changes. An event
-    /// DELAYED is kept once for an act.
+    /// counts; everything else only if `attempt` is still the one on record. What is known of an act never changes, and that
+    /// the money is somewhere ends the act that waits for another try on the same case, too. An event DELAYED is kept once
+    /// for an act.
     async fn end_act(&self, act: &Act, attempt: Attempt, end: ActEnd, event: CaseEvent) -> Result<RecordedAct>;
 
     /// Up to `limit` acts without an outcome of which no attempt is open at `now`, in the order in which those ended.

@@ -137,6 +137,15 @@ impl Act {
         *self == Self { at, ..other.clone() }
     }
 
+    /// What came of it, seen that the money is `payee`'s.
+    pub fn outcome_of(&self, payee: &Payee) -> Outcome {
+        if *payee == self.payee {
+            Outcome::Done
+        } else {
+            Outcome::Late(payee.clone())
+        }
+    }
+
     /// What its case's history says when it goes on record.
     pub fn event(&self) -> CaseEvent {
         let reason = match (self.decision, &self.payee) {

@@ -39,9 +39,8 @@ pub fn begin(tables: &mut Tables, act: &Act, attempt: Attempt, now: Timestamp, o
     if resolved {
         return Ok(ActStart::Resolved);
     }
-    let unfinished = |row: &&ActRow| row.recorded.outcome.is_none() && row.recorded.act.case == act.case;
-    if let Some(other) = tables.acts().values().find(unfinished) {
-        return Ok(ActStart::Held(other.recorded.act.clone(), other.attempt_until));
+    if let Some(other) = unfinished_of(tables, act.case) {
+        return Ok(ActStart::Held(other.recorded.act, other.attempt_until));
     }
     tables.put_act(ActRow {
         recorded: RecordedAct {
@@ -74,11 +73,14 @@ pub fn end(tables: &mut Tables, act: &Act, attempt: Attempt, end: &ActEnd, event
         ActEnd::Paid(payee) => {
             case.state = CaseState::Resolved;
             moved(tables, act.case, State::Repaired, Some(payee), event.at)?;
-            Some(if *payee == act.payee {
-                Outcome::Done
-            } else {
-                Outcome::Late(payee.clone())
-            })
+            if let Some(mut waiting) =
+                unfinished_of(tables, act.case).filter(|row| row.recorded.act.request != act.request)
+            {
+                waiting.recorded.outcome = Some(waiting.recorded.act.outcome_of(payee));
+                waiting.recorded.updated = event.at;
+                tables.put_act(waiting);
+            }
+            Some(act.outcome_of(payee))
         }
         ActEnd::Closed => {
             case.state = CaseState::Resolved;
@@ -116,6 +118,13 @@ pub fn unfinished(tables: &Tables, now: Timestamp, limit: usize) -> Vec<Act> {
         .take(limit)
         .map(|row| row.recorded.act.clone())
         .collect()
+}
+
+/// The act on a case that has no outcome.
+fn unfinished_of(tables: &Tables, case: TransferId) -> Option<ActRow> {
+    let mut rows = tables.acts().values();
+    let found = rows.find(|row| row.recorded.outcome.is_none() && row.recorded.act.case == case);
+    found.cloned()
 }
 
 fn known(tables: &mut Tables, id: TransferId) -> Result<&mut CaseRow> {

@@ -103,11 +103,12 @@ impl SqlStore {
             ActEnd::Paid(payee) => {
                 moved(transaction.as_ref(), act.case, State::Repaired, Some(payee), event.at).await?;
                 resolve(transaction.as_ref(), case).await?;
-                Some(if *payee == act.payee {
-                    Outcome::Done
-                } else {
-                    Outcome::Late(payee.clone())
-                })
+                let waiting = unfinished_of(transaction.as_ref(), act.case).await?;
+                if let Some(waiting) = waiting.filter(|waiting| waiting.request_id != known.request_id) {
+                    let outcome = RecordedAct::try_from(waiting.clone())?.act.outcome_of(payee);
+                    conclude(transaction.as_ref(), waiting, Some(outcome), end, event.at).await?;
+                }
+                Some(act.outcome_of(payee))
             }
             ActEnd::Closed => {
                 resolve(transaction.as_ref(), case).await?;

@@ -113,6 +113,12 @@ async fn refused(store: &dyn Store, id: TransferId) {
     // Somebody takes over while the first try may still take effect; then only they may say that it was refused.
     let over = store.begin_act(&first, attempt(2, 65), at(52), true).await.unwrap();
     assert_eq!(begun(&over), Some(Some(at(70))));
+    let held = store.begin_act(&first, attempt(3, 90), at(69), false).await.unwrap();
+    assert_eq!(
+        held,
+        ActStart::Held(first.clone(), at(70)),
+        "it is open until both are past"
+    );
     let no = told(&first, 53, Action::Refused, "no");
     let refused = ActEnd::Refused("CREDIT_FROZEN".to_owned());
     let late = store
@@ -224,6 +230,8 @@ pub async fn on_other_cases(store: &dyn Store, [posted, lost]: [TransferId; 2]) 
         .end_act(&off, attempt(21, 400), no, told(&off, 351, Action::Refused, "no"))
         .await
         .unwrap();
+    let waits = act("r7", lost, "d");
+    store.begin_act(&waits, attempt(22, 400), at(351), false).await.unwrap();
     let paid = told(&off, 352, Action::Resolved, "written off");
     let recorded = store
         .end_act(&off, attempt(99, 1), ActEnd::Paid(Payee::WriteOff), paid)
@@ -235,4 +243,12 @@ pub async fn on_other_cases(store: &dyn Store, [posted, lost]: [TransferId; 2]) 
     assert_eq!((case.state, order.state), (CaseState::Resolved, State::Repaired));
     assert_eq!(order.paid_to, Some(Payee::WriteOff));
     assert_eq!(store.order(lost).await.unwrap(), Some(order));
+
+    // Who waits for a turn at a case that is resolved hears so, and is not tried for ever.
+    let start = store.begin_act(&waits, attempt(23, 500), at(450), false).await.unwrap();
+    let ActStart::Known(recorded) = start else {
+        panic!("{start:?}");
+    };
+    assert_eq!(outcome(recorded), (Some(Outcome::Late(Payee::WriteOff)), at(352)));
+    assert_eq!(store.unfinished_acts(at(1_000), 9).await.unwrap(), []);
 }
