@@ -158,8 +158,47 @@ async fn a_transfer_that_the_ledger_does_not_show() {
         ("TRANSFER_NOT_IN_LEDGER", 30)
     );
     has_case(&transfer, &found).await;
-    mesh.bank.forget(TransferId::fund(packet(2)));
-    assert_eq!(transfer.reconcile().await.differences.len(), 2);
+    // Nobody can act on a funding that was not made: that would pay out of an escrow what never came into it.
+    let funding = TransferId::fund(packet(2));
+    mesh.bank.forget(funding);
+    let found = transfer.reconcile().await.differences;
+    let found = found
+        .iter()
+        .find(|found| found.transfer_id == funding.to_string())
+        .unwrap();
+    let case = transfer
+        .cases()
+        .await
+        .into_iter()
+        .find(|case| case.case_id == found.case_id)
+        .unwrap();
+    assert_eq!(case.order.unwrap().kind(), wire::OrderKind::Finding);
+}
+
+/// It is named, and no other packet's escrow is held against what it says.
+#[tokio::test]
+async fn a_funding_that_names_another_packet_or_none() {
+    let (mesh, transfer) = with_books().await;
+    for n in 4..=9 {
+        transfer.fund(packet(n), "sender", i64::from(n)).await.unwrap();
+    }
+    let id = TransferId::fund(packet(6));
+    let database = mesh.database().await;
+    for other in [None, Some(packet(5).as_uuid())] {
+        let update = Query::update()
+            .table("orders")
+            .value("packet_id", other)
+            .and_where(Expr::col("transfer_id").eq(id.as_uuid()))
+            .take();
+        let transaction = database.begin().await.unwrap();
+        transaction.as_ref().execute(&update).await.unwrap();
+        transaction.commit().await.unwrap();
+        let found = the_difference(&transfer).await;
+        assert_eq!(
+            (found.kind.as_str(), found.subject),
+            ("TRANSFER_NOT_IN_LEDGER", format!("transfer {id}"))
+        );
+    }
 }
 
 #[tokio::test]

@@ -38,13 +38,18 @@ pub async fn compare(ports: &Ports, funds: &[Order], found: &mut Found) -> Resul
         .saturating_add(i64::try_from(funds.len()).unwrap_or(i64::MAX));
     let mut behind = BTreeMap::new();
     for funds in funds.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
-        let ids: Vec<PacketId> = funds.iter().filter_map(|fund| fund.packet).collect();
+        // One that names another packet than its id does, or none, is told as not being what the ledger has.
+        let funds = funds.iter().filter_map(|fund| {
+            let packet = fund.packet.filter(|packet| TransferId::fund(*packet) == fund.id)?;
+            Some((packet, fund.amount_fen))
+        });
+        let (ids, amounts): (Vec<PacketId>, Vec<i64>) = funds.unzip();
         let left = left_escrow(ports, &ids).await?;
         let balances = ports.ledger.escrows(&ids).await?;
-        for (fund, id) in funds.iter().zip(ids) {
+        for (id, funded_fen) in ids.into_iter().zip(amounts) {
             let packet = Packet {
                 id,
-                funded_fen: fund.amount_fen,
+                funded_fen,
                 balance_fen: balances.get(&id).copied().unwrap_or(0),
                 unrecorded: vec![TransferId::refund(id)],
             };
