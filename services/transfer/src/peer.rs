@@ -62,3 +62,39 @@ fn never_sent(status: &tonic::Status) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tonic::Status;
+
+    use super::*;
+
+    /// Whether it may still take effect, and whether the same would be refused again.
+    #[test]
+    fn what_each_answer_says_of_the_call() {
+        let table = [
+            (Status::unavailable("the connection broke"), (true, false)),
+            (Status::unknown("so did this one"), (true, false)),
+            (Status::cancelled("somebody cut it off"), (true, false)),
+            // Whoever said it, the peer may be at it still.
+            (status::deadline_exceeded(), (true, false)),
+            (status::unavailable("the store", "away", Duration::ZERO), (false, false)),
+            (
+                status::exhausted("TOO_MANY_REQUESTS", "later", Duration::ZERO),
+                (false, false),
+            ),
+            (status::internal("a bug"), (false, true)),
+            (
+                status::invalid_argument("INVALID_FIELDS", "transfers", "no"),
+                (false, true),
+            ),
+        ];
+        for (status, expected) in table {
+            let fault = PeerError::from_status("account", &status);
+            assert_eq!((fault.in_flight, fault.refused), expected, "{status:?}");
+        }
+        assert!(PeerError::malformed("account", "nonsense").refused);
+    }
+}

@@ -141,3 +141,40 @@ async fn ledger(ports: &Ports, token: &str, budget: &mut Budget, found: &mut Fou
     }
     Ok((slice.next, slice.progress_permille))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slice_ends_with_its_rows_its_time_or_its_differences() {
+        let fresh = || Budget {
+            rows: 10,
+            ends: Instant::now() + PATIENCE,
+        };
+        let mut found = Found::new(clock::from_micros(0));
+        let mut budget = fresh();
+        budget.spend(9);
+        assert!(!budget.is_spent(&found));
+        budget.spend(0);
+        assert!(budget.is_spent(&found), "looking at nothing counts as a row");
+
+        for n in 0..MAX_DIFFERENCES {
+            assert!(!fresh().is_spent(&found), "{n}");
+            found.finding(Difference {
+                kind: DifferenceKind::EscrowMismatch,
+                description: String::new(),
+                subject: n.to_string(),
+                packet: None,
+                transfer: None,
+                difference_fen: 1,
+                case: None,
+            });
+        }
+        assert!(fresh().is_spent(&found));
+
+        let budget = fresh();
+        tokio::time::advance(PATIENCE).await;
+        assert!(budget.is_spent(&Found::new(clock::from_micros(0))));
+    }
+}

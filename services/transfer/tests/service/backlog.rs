@@ -54,5 +54,9 @@ async fn the_backlog_of_a_ledger_that_hung_is_settled_in_full_batches() {
     .await;
     let calls = mesh.bank.calls() - before;
     assert!(calls <= MAX_CALLS, "{calls} calls for {claims} claims");
+    assert!(
+        mesh.bank.largest() < 1_000,
+        "a full batch, and what the last message holds beyond"
+    );
     assert_eq!(transfer.settled(claims).await.open_case_count, 0);
 }

@@ -39,6 +39,7 @@ struct State {
     broken: usize,
     differences: Vec<wire::LedgerDifference>,
     calls: usize,
+    largest: usize,
 }
 
 /// The ledger. Clones share it.
@@ -123,6 +124,11 @@ impl Bank {
     /// How often `PostTransfers` was called.
     pub fn calls(&self) -> usize {
         self.state().calls
+    }
+
+    /// Most transfers in one call.
+    pub fn largest(&self) -> usize {
+        self.state().largest
     }
 
     pub fn balance(&self, kind: AccountKind, owner: &str) -> i64 {
@@ -231,9 +237,13 @@ impl wire::account_service_server::AccountService for Bank {
             }
             state.faults.pop_front().unwrap_or(Fault::None)
         };
+        if fault == Fault::Before {
+            return Err(status::unavailable("the ledger", "planned", std::time::Duration::ZERO));
+        }
         let transfers = request.into_inner().transfers;
         {
             let mut state = self.state();
+            state.largest = state.largest.max(transfers.len());
             if state.broken > 0 {
                 state.broken -= 1;
                 return Err(status::internal("planned"));
@@ -247,9 +257,6 @@ impl wire::account_service_server::AccountService for Bank {
             }
         }
         assert!((1..=1_000).contains(&transfers.len()), "{}", transfers.len());
-        if fault == Fault::Before {
-            return Err(status::unavailable("the ledger", "planned", std::time::Duration::ZERO));
-        }
         if fault == Fault::LateEffect {
             self.gate.acquire().await.unwrap().forget();
         }

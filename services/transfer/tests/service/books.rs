@@ -135,6 +135,63 @@ async fn a_transfer_without_claim() {
     assert_eq!(found.case_id, TransferId::settle(packet(1), 2).to_string());
 }
 
+/// A record that is gone is told as such, whether its order is there or not.
+#[tokio::test]
+async fn a_claim_that_the_log_has_lost() {
+    let (mesh, transfer) = with_books().await;
+    let partition = packet(1).partition(mesh.config.partitions).index();
+    mesh.log.damage((partition.into(), 1), None);
+    let found = the_difference(&transfer).await;
+    let named = ("CLAIM_MISSING", format!("claim 1 of partition {partition}"));
+    assert_eq!((found.kind.as_str(), found.subject), named);
+
+    let database = mesh.database().await;
+    let transaction = database.begin().await.unwrap();
+    let delete = Query::delete()
+        .from_table("orders")
+        .and_where(Expr::col("partition_no").eq(i32::from(partition)))
+        .and_where(Expr::col("seq").eq(1))
+        .take();
+    transaction.as_ref().execute(&delete).await.unwrap();
+    transaction.commit().await.unwrap();
+    let found = transfer.reconcile().await.differences;
+    let kinds: Vec<_> = found.iter().map(|found| found.kind.as_str()).collect();
+    assert_eq!(kinds, ["ESCROW_MISMATCH", "CLAIM_MISSING"]);
+}
+
+/// Wherever an order says that its claim stands, if there is none: before the log, behind it, in no log at all.
+#[tokio::test]
+async fn an_order_whose_claim_is_nowhere() {
+    let (mesh, transfer) = with_books().await;
+    let id = TransferId::settle(packet(1), 0);
+    let partition = i32::from(packet(1).partition(mesh.config.partitions).index());
+    let beyond = i32::from(mesh.config.partitions.get());
+    let database = mesh.database().await;
+    for (partition, seq) in [(partition, -5), (partition, 900), (beyond, 900)] {
+        let update = Query::update()
+            .table("orders")
+            .value("partition_no", partition)
+            .value("seq", seq)
+            .and_where(Expr::col("transfer_id").eq(id.as_uuid()))
+            .take();
+        let transaction = database.begin().await.unwrap();
+        transaction.as_ref().execute(&update).await.unwrap();
+        transaction.commit().await.unwrap();
+        let mut found = transfer.reconcile().await.differences;
+        found.sort_by(|one, other| one.kind.cmp(&other.kind));
+        let found: Vec<_> = found
+            .iter()
+            .map(|found| (found.kind.as_str(), &found.transfer_id))
+            .collect();
+        let id = &id.to_string();
+        assert_eq!(
+            found,
+            [("CLAIM_WITHOUT_TRANSFER", id), ("TRANSFER_WITHOUT_CLAIM", id)],
+            "{partition} {seq}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_claim_that_says_something_else_than_its_transfer() {
     let (mesh, transfer) = with_books().await;
@@ -244,6 +301,20 @@ async fn an_escrow_that_holds_too_much_or_too_little() {
         assert_eq!(cases[0].order.as_ref().unwrap().kind(), wire::OrderKind::Finding);
         mesh.bank.invent(packet(2), -apart_fen);
     }
+}
+
+/// What is missing is told to the fen, however many orders a packet has.
+#[tokio::test]
+async fn an_escrow_that_600_orders_left() {
+    let (mesh, transfer) = with_books().await;
+    transfer.fund(packet(4), "sender", 700).await.unwrap();
+    for share_no in 0..600 {
+        mesh.log.claim(packet(4), share_no, "alice", 1);
+    }
+    transfer.settled(604).await;
+    mesh.bank.invent(packet(4), -7);
+    let found = the_difference(&transfer).await;
+    assert_eq!((found.kind.as_str(), found.difference_fen), ("ESCROW_MISMATCH", -7));
 }
 
 /// Claims come in and are settled all the while: none of that is a difference.

@@ -14,7 +14,7 @@ use id::{PacketId, Partition, TransferId, UserId};
 use paging::Page;
 use testkit::Engine;
 use transfer::{
-    domain::{CaseEvent, CaseState, Failure, LoggedClaim, Order, State, Verdict},
+    domain::{CaseEvent, CaseKind, CaseState, Failure, LoggedClaim, Order, State, Verdict},
     store::{Attempt, FundEnd, FundStart, ListKey, Of, Store, Stretch},
 };
 use uuid::Uuid;
@@ -301,6 +301,19 @@ async fn cases(store: &dyn Store) {
     let rest = store.cases(Some(CaseState::Open), &page(Some(after))).await.unwrap();
     assert_eq!(rest, open[1..]);
     acts::on_other_cases(store, [settled(2, 2).id, settled(9, 9).id]).await;
+
+    // Of one kind, for whatever reason: as old as the oldest of them.
+    for (seq, wallet, opened) in [(20, Verdict::CreditFrozen, 900), (21, Verdict::CreditNotFound, 800)] {
+        let stuck = Order {
+            state: State::Stuck,
+            failure: Some(Failure::Refused(wallet)),
+            ..settled(seq, 20)
+        };
+        let id = TransferId::unpayable(partition(0), seq);
+        let opening = CaseEvent::opened(at(opened), "why");
+        store.open_case(&Order { id, ..stuck }, opening).await.unwrap();
+    }
+    assert_eq!(store.open_cases().await.unwrap()[&CaseKind::Undelivered], (2, at(800)));
 }
 
 /// Everything on one engine, which is started once.

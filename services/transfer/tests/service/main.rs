@@ -6,6 +6,7 @@ mod bank;
 mod books;
 mod claims;
 mod contract;
+mod doubting;
 mod engine;
 mod engines;
 mod funding;

@@ -14,7 +14,10 @@ use transfer::{
 };
 use uuid::Uuid;
 
-use crate::mesh::{Instance, Mesh, packet};
+use crate::{
+    bank::Fault,
+    mesh::{Instance, Mesh, packet},
+};
 
 /// The case with this order.
 async fn case_of(transfer: &Instance, id: TransferId) -> wire::RepairCase {
@@ -138,6 +141,61 @@ async fn a_ledger_that_is_broken_for_everybody_makes_no_cases() {
     mesh.bank.recover();
     assert_eq!(transfer.settled(20).await.open_case_count, 0);
     assert_eq!(mesh.bank.wallet("alice"), 200);
+}
+
+/// Orders of a packet for these users, in order of share.
+fn orders_for(users: &[&str]) -> Vec<Order> {
+    let claim = |(share_no, user): (u32, &&str)| LoggedClaim {
+        partition: Partition::all(Partition::DEFAULT_COUNT).next().unwrap(),
+        seq: i64::from(share_no) + 1,
+        packet_id: packet(1).to_string(),
+        share_no,
+        user_id: (*user).to_owned(),
+        amount_fen: 1,
+        at: None,
+        damage: None,
+    };
+    let orders = (0..).zip(users).map(claim);
+    orders
+        .map(|claim| Order::for_claim(&claim, clock::from_micros(0)))
+        .collect()
+}
+
+/// It is asked no more often than it takes to find one order in a hundred that is accepted.
+#[tokio::test]
+async fn a_ledger_that_is_broken_for_everybody_is_left_in_peace() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    let ports = mesh.ports().await;
+    mesh.bank.break_down(usize::MAX);
+    let before = mesh.bank.calls();
+    let heard = deliver_apart(&*ports.ledger, &orders_for(&["alice"; 500])).await;
+    assert!(heard.unwrap_err().refused);
+    assert!(mesh.bank.calls() - before < 200, "{} calls", mesh.bank.calls() - before);
+    transfer.stop().await;
+}
+
+/// A ledger that is away in the middle of the search says nothing of whom it was asked for then.
+#[tokio::test]
+async fn a_ledger_that_goes_away_meanwhile_makes_no_cases() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    let ports = mesh.ports().await;
+    transfer.fund(packet(1), "sender", 9).await.unwrap();
+    mesh.bank.deposit("dave", 0);
+    mesh.bank.choke_on("dave");
+    let orders = orders_for(&["alice", "bob", "dave", "carol", "alice", "bob"]);
+    for calls in 0.. {
+        let before = mesh.bank.calls();
+        mesh.bank
+            .fail(std::iter::repeat_n(Fault::None, calls).chain([Fault::Before]));
+        let heard = deliver_apart(&*ports.ledger, &orders).await;
+        mesh.bank.mend();
+        if mesh.bank.calls() - before <= calls {
+            assert!(calls > 4, "it was never away");
+            break;
+        }
+        assert!(!heard.unwrap_err().refused, "away after {calls}");
+    }
+    transfer.stop().await;
 }
 
 /// A ledger that is mended in the middle of the search for who is at fault: whom it refused before that is asked for again.

@@ -134,3 +134,24 @@ pub async fn cut_off_at_every_await(mesh: Mesh) {
     }
     assert_eq!(transfer.reconcile().await.differences, []);
 }
+
+/// The money is back with the sender, and nobody has recorded it yet.
+#[tokio::test]
+async fn a_refund_under_way_is_no_difference() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    transfer.fund(packet(1), "sender", 100).await.unwrap();
+    mesh.bank.fail([Fault::LateAnswer]);
+    let look = async {
+        testkit::eventually("the ledger has it", async || {
+            (mesh.bank.escrow(packet(1)) == 0).then_some(())
+        })
+        .await;
+        let report = transfer.reconcile().await;
+        mesh.bank.let_go();
+        report
+    };
+    let (refunded, report) = tokio::join!(transfer.refund(packet(1), "sender", 100), look);
+    assert_eq!(report.differences, []);
+    refunded.unwrap();
+    assert_eq!(transfer.reconcile().await.differences, []);
+}

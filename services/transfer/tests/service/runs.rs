@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     engine::store,
     mesh::{Instance, Mesh, packet},
+    repairing::with_cases,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -100,6 +101,19 @@ async fn money_that_waits_without_a_case_gets_one() {
     assert_eq!(cases[0].case_id, TransferId::settle(packet(1), 0).to_string());
     assert_eq!(transfer.reconcile().await.differences, []);
     assert_eq!(mesh.bank.suspense("alice"), 5);
+}
+
+/// Wherever it waits, in suspense or in escrow.
+#[tokio::test]
+async fn two_cases_that_were_deleted_are_opened_again() {
+    let (mesh, transfer) = with_cases().await;
+    for table in ["repair_cases", "case_events"] {
+        run(&mesh, Query::delete().from_table(table).take()).await;
+    }
+    let found = transfer.reconcile().await.differences;
+    let kinds: Vec<_> = found.iter().map(|found| found.kind.as_str()).collect();
+    assert_eq!(kinds, ["CASE_MISSING"; 2]);
+    assert_eq!(transfer.cases().await.len(), 2);
 }
 
 #[tokio::test]

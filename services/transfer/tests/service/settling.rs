@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use id::{PacketId, Partition};
 use proto::transfer::v1::{self as wire, CaseState, OrderKind, OrderState};
+use sea_orm::ConnectionTrait;
 use transfer::{
     domain::LoggedClaim,
     ops::{
@@ -148,6 +149,23 @@ async fn a_ledger_that_was_away_is_caught_up_with() {
     mesh.bank.set_down(false);
     transfer.settled(60).await;
     all_paid(&mesh);
+}
+
+/// Somebody puts the cursors back under an instance that runs: it reads on from there, and pays nobody twice.
+#[tokio::test]
+async fn cursors_that_were_put_back_are_gone_on_from() {
+    let (mesh, transfer) = Mesh::with_instance().await;
+    transfer.fund(packet(1), "sender", 20).await.unwrap();
+    mesh.log.claim(packet(1), 0, "alice", 10);
+    transfer.settled(1).await;
+    let database = mesh.database().await;
+    let written = database.begin().await.unwrap();
+    let back = "UPDATE cursors SET after_seq = 0";
+    written.as_ref().execute_unprepared(back).await.unwrap();
+    written.commit().await.unwrap();
+    mesh.log.claim(packet(1), 1, "alice", 10);
+    transfer.settled(2).await;
+    assert_eq!(mesh.bank.wallet("alice"), 20);
 }
 
 #[tokio::test]

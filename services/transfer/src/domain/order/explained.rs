@@ -150,6 +150,7 @@ mod tests {
             (State::Repaired, &direct, &no, None),
             (State::Repaired, &suspense, &no, missing),
             (State::Repaired, &suspense, &second, None),
+            (State::Repaired, &suspense, &direct, missing),
             (State::Repaired, &other, &no, missing),
         ];
         for (state, first, then, expected) in table {

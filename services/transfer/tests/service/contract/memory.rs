@@ -7,6 +7,7 @@ use guard::Guard;
 use sql::Error;
 use transfer::{
     domain::{CaseEvent, CaseState, Order, State, Verdict},
+    ops::isolate::record_apart,
     store::{Cases, Cursors, FundEnd, FundStart, Orders, Stretch, memory::MemoryDisk},
 };
 use uuid::Uuid;
@@ -53,6 +54,11 @@ async fn a_cut_before_the_commit_changes_nothing() {
     for fate in [Fate::Cut, Fate::Full] {
         weather.next_write(fate);
         store.settle(owner, &stretches).await.unwrap_err();
+        // Nor does it say anything of whose fault it is.
+        weather.next_write(fate);
+        record_apart(&store, owner, stretches.to_vec(), at(2))
+            .await
+            .unwrap_err();
         let snapshot = disk.snapshot();
         assert!(snapshot.orders().is_empty() && snapshot.cases().is_empty(), "{fate:?}");
         assert_eq!(snapshot.cursors()[&partition(0)].after_seq, 0, "{fate:?}");
