@@ -145,3 +145,24 @@ fn duration(span: Duration) -> prost_types::Duration {
         nanos: i32::try_from(span.subsec_nanos()).unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::claim::Unreadable;
+    use id::Partition;
+
+    /// LOG-1: whoever follows the log hears of every position.
+    #[test]
+    fn what_cannot_be_read_stands_in_its_place() {
+        let partition = Partition::all(Partition::DEFAULT_COUNT).next().unwrap();
+        let gone = Entry::Unreadable(Unreadable::missing(partition, 7));
+        let damaged = Entry::Unreadable(Unreadable::damaged(partition, 8, "share_no=x"));
+        let told = stretch(vec![gone, damaged]).unreadable;
+        assert_eq!(
+            [(told[0].seq, told[0].missing), (told[1].seq, told[1].missing)],
+            [(7, true), (8, false)]
+        );
+        assert!(told[1].facts.contains("share_no=x"), "{told:?}");
+    }
+}

@@ -242,3 +242,16 @@ fn given_up(fault: &Error, outcome_is_unknown: bool) -> WriteError {
         _ => WriteError::Unavailable,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sql::Unwritable;
+
+    #[test]
+    fn what_may_have_been_committed_is_not_told_as_refused() {
+        let full = Error::Unwritable(Unwritable::Full, DbErr::Custom("as told".to_owned()));
+        assert_eq!(given_up(&full, false), WriteError::Unwritable(Unwritable::Full));
+        assert_eq!(given_up(&full, true), WriteError::Unavailable);
+    }
+}

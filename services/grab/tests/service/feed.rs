@@ -191,3 +191,24 @@ async fn a_watcher_sees_what_was_what_comes_and_the_end() {
     let unknown = watch(&PacketId::new(1, &[0xee; 10]).to_string()).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
 }
+
+/// Who comes late sees all of it before the end, however many pages that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_sees_every_claim_of_a_packet_that_has_ended() {
+    let world = World::new().await;
+    let instance = world.start().await;
+    let packet_id = world.packet(&instance.client, 250).await;
+    let users: Vec<String> = (0..250).map(|n| format!("u{n}")).collect();
+    let snatched = users.iter().map(|user| snatch(&instance.client, &packet_id, user));
+    for outcome in join_all(snatched).await {
+        opened(outcome);
+    }
+    let request = WatchPacketRequest { packet_id };
+    let stream = instance.client.clone().watch_packet(request).await.unwrap();
+    let events: Vec<_> = stream.into_inner().collect().await;
+    let is_claim = |event: &Result<proto::grab::v1::WatchPacketResponse, tonic::Status>| {
+        matches!(event.as_ref().unwrap().event, Some(Event::Claim(_)))
+    };
+    assert_eq!(events.iter().filter(|event| is_claim(event)).count(), 250);
+    assert!(events.len() == 251 && !is_claim(&events[250]), "the end comes last");
+}

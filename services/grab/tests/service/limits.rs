@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::grab::v1::{GrabRequest, WatchPacketRequest, grab_response::Outcome};
+use proto::grab::v1::{GrabRequest, TailClaimsRequest, WatchPacketRequest, grab_response::Outcome};
 use testkit::engines::{MariaDb, Postgres, SmallDisk};
 use tonic::{Code, Status};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -38,6 +38,34 @@ async fn who_watches_beyond_the_limit_is_refused_until_somebody_leaves() {
     assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
     feeds.pop();
     testkit::eventually("a place", async || watch().await.ok()).await;
+    instance.begin_stop();
+}
+
+/// Eight for each partition, whichever they follow.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_partitions_beyond_the_limit_is_refused_until_somebody_leaves() {
+    let mut world = World::new().await;
+    "2".clone_into(&mut world.settings.partitions);
+    let instance = world.start().await;
+    let follow = async || {
+        let request = TailClaimsRequest {
+            partition: 1,
+            follow: true,
+            partition_count: 2,
+            ..Default::default()
+        };
+        instance.client.clone().tail_claims(request).await
+    };
+    let mut feeds = Vec::new();
+    for _ in 0..16 {
+        feeds.push(follow().await.unwrap());
+    }
+    let refused = follow().await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(status::reason(&refused), "TOO_MANY_STREAMS");
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    feeds.pop();
+    testkit::eventually("a place", async || follow().await.ok()).await;
     instance.begin_stop();
 }
 
