@@ -7,7 +7,7 @@
 //! - [`ledger`]: MONEY-1, MONEY-2, MONEY-3; that every movement stands for a fact.
 //! - [`claims`]: CLAIM-1, CLAIM-2, LOG-1, CLOSE-1.
 //! - [`packets`]: ID-1, CLOSE-1, the states of packets.
-//! - [`orders`]: CLAIM-3: no claim is passed over.
+//! - [`orders`]: LOG-1, CLAIM-3, ID-1: no cursor goes back, no claim is passed over, no answer is taken back.
 //! - [`answers`]: CLAIM-3, SEED-1, ID-1, as clients see them.
 //! - [`rest`]: what must be true in the end.
 

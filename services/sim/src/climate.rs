@@ -42,6 +42,8 @@ pub struct Climate {
     pub crashes: u64,
     /// Times that a host stands still, longer than its leases.
     pub freezes: u64,
+    /// Times that a host stands still with something in hand, longer than its leases.
+    pub stalls: u64,
     /// Times that two hosts cannot reach each other.
     pub partitions: u64,
     /// Times that a database is away.
@@ -78,6 +80,7 @@ impl Climate {
             crash_at_net: 0,
             crashes: 0,
             freezes: 0,
+            stalls: 0,
             partitions: 0,
             outages: 0,
             skew_ms: 0,
@@ -101,7 +104,8 @@ impl Climate {
             answer_lost: permille(500, 40),
             doubled: permille(500, 60),
             stream_cut: permille(400, 50),
-            stream_gap: permille(400, 50),
+            // So much, because few messages of a stream are followed by another one before it breaks off.
+            stream_gap: permille(500, 500),
             slow: permille(600, 200),
             slow_ms: dice.number(5..=1_500),
             cut: permille(500, 30),
@@ -113,6 +117,7 @@ impl Climate {
             crash_at_net: permille(400, 4),
             crashes: some(500, 8),
             freezes: some(400, 4),
+            stalls: some(700, 8),
             partitions: some(400, 4),
             outages: some(300, 3),
             skew_ms: some(500, MAX_SKEW_MS),

@@ -1,6 +1,7 @@
 //! A host: one process of the mesh, which dies and starts again over what is on its disk.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -26,7 +27,18 @@ struct State {
     up: Option<Up>,
     lives: u32,
     frozen_until: Option<Instant>,
+    /// By transaction: that it stands still before one of that name.
+    stalls: BTreeMap<&'static str, Stall>,
     away_until: Option<Instant>,
+}
+
+/// That a host is to stand still before a transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Stall {
+    /// How many of them it passes before.
+    pub passes: u64,
+    /// For how long.
+    pub for_: Duration,
 }
 
 /// What there is of a host that is up.
@@ -98,6 +110,22 @@ impl Host {
         self.state().frozen_until = Some(Instant::now() + for_);
     }
 
+    /// It stands still when it comes to a transaction of this name.
+    pub fn plan_stall(&self, transaction: &'static str, stall: Stall) {
+        self.state().stalls.insert(transaction, stall);
+    }
+
+    /// How long it stands still before this transaction, if it was to stand still there; once.
+    pub fn stall(&self, transaction: &str) -> Option<Duration> {
+        let mut state = self.state();
+        let stall = state.stalls.get_mut(transaction)?;
+        if let Some(passes) = stall.passes.checked_sub(1) {
+            stall.passes = passes;
+            return None;
+        }
+        state.stalls.remove(transaction).map(|stall| stall.for_)
+    }
+
     /// Its database cannot be reached for so long.
     pub fn cut_off(&self, for_: Duration) {
         self.state().away_until = Some(Instant::now() + for_);
@@ -112,6 +140,7 @@ impl Host {
     pub fn mend(&self) {
         let mut state = self.state();
         state.frozen_until = None;
+        state.stalls.clear();
         state.away_until = None;
     }
 

@@ -14,11 +14,11 @@ use crate::{
     net::Net,
     redis,
     weather::HostWeather,
-    world::World,
+    world::{PANIC, World},
 };
 
 /// How many partitions packet space has here: few, so that packets share them.
-pub const PARTITIONS: u16 = 4;
+pub const PARTITIONS: u16 = 2;
 /// How soon a host that could not start tries again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -170,7 +170,7 @@ impl Mesh {
                 biased;
                 () = host.fell() => {}
                 () = process.stopping() => {
-                    self.world.violated("PANIC", format!("{} stopped by itself", host.name));
+                    self.world.violated(PANIC, format!("{} stopped by itself", host.name));
                     return;
                 }
             }

@@ -5,8 +5,9 @@
 //! two messages. The callee may die meanwhile. What a caller sees of it is what a lost connection looks like, or nothing at
 //! all until its own deadline.
 //!
-//! One thing it does not do: a request marked [`OneInstance`] does not arrive after the deadline that its caller gave it. It
-//! goes over one connection, on which its cancellation follows it.
+//! Two things it does not do to a request marked [`OneInstance`], which is sent once and over one connection: there is no second
+//! copy of it, and it is not begun after the deadline that its caller gave it, also by a host that stood still with it in its
+//! buffers, because there its cancellation lies right behind it.
 
 mod answer;
 
@@ -23,6 +24,7 @@ use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{ConnectError, body::Body};
 use tower::{BoxError, ServiceExt, service_fn};
+use transfer::ops::attempts::POST_TIMEOUT;
 
 use crate::{host::Host, mishap::Kind, world::World};
 use answer::Answer;
@@ -31,8 +33,6 @@ use answer::Answer;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest that the second copy of a request is under way.
 const LATEST_COPY_MS: u64 = 45_000;
-/// What the transport gives every call at the most when its caller says nothing (`runtime::client`).
-const LONGEST_CALL: Duration = Duration::from_secs(10);
 
 /// The network of one world.
 #[derive(Clone)]
@@ -109,6 +109,7 @@ impl Net {
         let (world, dice, climate) = (&self.world, &self.world.net_dice, &self.world.climate);
 
         from.awake().await;
+        let sent = Instant::now();
         self.may_crash(from, "before sending", &message).await;
         self.copy_later(from, to, &message);
         self.travel().await;
@@ -125,7 +126,7 @@ impl Net {
             );
             return self.silence().await;
         }
-        let answer = self.deliver(from, to, &message)?;
+        let answer = self.deliver(from, to, &message, sent)?;
         self.may_crash(to, "on receiving", &message).await;
         let answer = answer.arrive().await?;
 
@@ -176,16 +177,20 @@ impl Net {
         }
     }
 
-    /// Hands a request to a host, as a task of that host.
-    fn deliver(&self, from: &Arc<Host>, to: &Arc<Host>, message: &Message) -> Result<Answer, BoxError> {
+    /// Hands a request that was `sent` some time ago to a host, as a task of that host.
+    fn deliver(&self, from: &Arc<Host>, to: &Arc<Host>, message: &Message, sent: Instant) -> Result<Answer, BoxError> {
         let Some(up) = to.up() else {
             return Err(unreachable("connection refused"));
         };
         let (done, answered) = oneshot::channel();
         let cancelled = CancellationToken::new();
         let (request, host, cancel) = (message.request(), to.clone(), cancelled.clone());
+        let until = message.is_for_one_instance().then(|| sent + POST_TIMEOUT);
         let handler = async move {
             host.awake().await;
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return; // its cancellation lies behind it
+            }
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => {}
@@ -213,7 +218,7 @@ impl Net {
     /// Delivers the request once more, later, to whoever the host is then.
     fn copy_later(&self, from: &Arc<Host>, to: &Arc<Host>, message: &Message) {
         let (world, dice) = (&self.world, &self.world.net_dice);
-        if answer::is_stream(message.method()) {
+        if answer::is_stream(message.method()) || message.is_for_one_instance() {
             return;
         }
         let due = world.mishap(Kind::Double);
@@ -221,19 +226,17 @@ impl Net {
             return;
         }
         let longest_ms = dice.number(1..=LATEST_COPY_MS);
-        let mut delay = dice.ms(0..=longest_ms);
-        if message.is_for_one_instance() {
-            delay = delay.min(LONGEST_CALL / 4);
-        }
+        let delay = dice.ms(0..=longest_ms);
         world.fault(
             "request doubled",
             &from.name,
             format_args!("{} to {}, {} ms later", message.method(), to.name, delay.as_millis()),
         );
         let (net, from, to, message) = (self.clone(), from.clone(), to.clone(), message.clone());
+        let sent = Instant::now();
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            if let Ok(answer) = net.deliver(&from, &to, &message) {
+            if let Ok(answer) = net.deliver(&from, &to, &message, sent) {
                 net.world
                     .trace
                     .step(&to.name, format_args!("a late copy of {}", message.method()));

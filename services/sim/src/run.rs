@@ -12,13 +12,17 @@ use crate::{
     dice::Dice,
     mesh::{Disks, Mesh, PARTITIONS},
     mishap::{Kind, Mishap},
-    redis, storms, workload,
+    redis, storms,
+    workload::{self, Clients},
     world::{Violation, World},
 };
 
 /// How long a world may take to come to rest when nothing goes wrong any more: the longest life of a packet here, the longest
 /// lease (packet's, 30 s), the longest pause between two tries (packet's, a minute), and as much again.
 const REST: Duration = Duration::from_mins(5);
+
+/// How long people and operators may go on when nothing goes wrong any more: far longer than any of them insists on anything.
+const GIVE_UP: Duration = Duration::from_mins(30);
 
 /// How long a course takes at the most when one host has to start again.
 const COURSE: Duration = Duration::from_mins(1);
@@ -102,7 +106,7 @@ async fn live(seed: u64, options: &Options) -> Outcome {
     until_broken(&world, sleep(active)).await;
     world.calm_down();
     mesh.mend();
-    until_broken(&world, clients.over()).await;
+    until_broken(&world, all_done(&world, &mut clients)).await;
     until_broken(&world, come_to_rest(&world, &auditor)).await;
     if world.violation().is_none() {
         until_broken(&world, clients.reconcile()).await;
@@ -147,6 +151,12 @@ async fn until_broken(world: &Arc<World>, work: impl Future<Output = ()>) {
         biased;
         () = broken => {}
         () = work => {}
+    }
+}
+
+async fn all_done(world: &World, clients: &mut Clients) {
+    if timeout(GIVE_UP, clients.over()).await.is_err() {
+        world.violated("REST", "people and operators still insist on something");
     }
 }
 

@@ -1,14 +1,45 @@
 //! Faults that come by themselves, at any moment: crashes, hosts that stand still, hosts that cannot reach each other or their
 //! database, clocks that jump.
+//!
+//! One of them aims: a host stands still when it has something in hand ([`IN_HAND`]). At any moment of a world that is mostly
+//! idle a host has nothing in hand, so that what it does when it wakes is hardly ever out of date.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::{dice::Dice, mesh::Mesh};
+use crate::{
+    dice::Dice,
+    host::Stall,
+    mesh::{Mesh, Role},
+};
 
 /// A fault that strikes somebody.
 type Storm = fn(&Mesh, &Dice);
+
+/// Transactions that record what a host found before them, and what a stall there is called. When the host wakes, somebody else
+/// may have found and recorded otherwise. The cursor is there three times: only with two instances of transfer, and more claims
+/// meanwhile, is there anything to see.
+const IN_HAND: [(Role, &str, &str); 9] = [
+    (Role::Account, "ledger.post", "host frozen before posting"),
+    (Role::Packet, "packets.change", "host frozen before a packet's step"),
+    (Role::Grab, "batch.commit", "host frozen before a commit of claims"),
+    (Role::Transfer, "cursors.settle", "host frozen before moving a cursor"),
+    (Role::Transfer, "cursors.settle", "host frozen before moving a cursor"),
+    (Role::Transfer, "cursors.settle", "host frozen before moving a cursor"),
+    (Role::Transfer, "orders.end_fund", "host frozen before ending a funding"),
+    (Role::Transfer, "orders.conclude", "host frozen before ending a refund"),
+    (Role::Transfer, "cases.end_act", "host frozen before ending a repair"),
+];
+
+/// Transactions of a name that a host that is to stall there passes at the most. A host has few in a world.
+const MOST_PASSED: u64 = 1;
+
+/// What a stall before a transaction is called.
+pub fn name_of_stall(transaction: &str) -> &'static str {
+    let named = IN_HAND.iter().find(|(_, call, _)| *call == transaction);
+    named.map_or("host frozen", |(_, _, name)| name)
+}
 
 /// Starts them: each at a moment within `active`.
 pub fn brew(mesh: &Mesh, dice: &Dice, active: Duration) {
@@ -24,6 +55,9 @@ pub fn brew(mesh: &Mesh, dice: &Dice, active: Duration) {
         for _ in 0..times {
             strike(mesh, dice, dice.ms(0..=active_ms), storm);
         }
+    }
+    for _ in 0..climate.stalls {
+        plan_stall(mesh, dice);
     }
     if climate.skew_ms > 0 {
         skew_all(mesh, dice);
@@ -53,6 +87,17 @@ fn freeze(mesh: &Mesh, dice: &Dice) {
     mesh.world
         .fault("host frozen", &host.name, format_args!("for {} ms", for_.as_millis()));
     host.freeze(for_);
+}
+
+/// Longer than the leases of partitions (transfer, 10 s), most of them also than the window of a funding (15 s).
+fn plan_stall(mesh: &Mesh, dice: &Dice) {
+    let (role, transaction, _) = *dice.pick(&IN_HAND);
+    let hosts = mesh.of(role);
+    let stall = Stall {
+        passes: dice.number(0..=MOST_PASSED),
+        for_: dice.ms(10_000..=45_000),
+    };
+    dice.pick(&hosts).plan_stall(transaction, stall);
 }
 
 fn part(mesh: &Mesh, dice: &Dice) {

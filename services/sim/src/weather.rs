@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use disk::{Call, Fate, Weather};
 
-use crate::{audit::Auditor, host::Host, mishap::Kind, world::World};
+use crate::{audit::Auditor, host::Host, mishap::Kind, storms, world::World};
 
 /// Under what a host reaches its disk. The auditor looks after every transaction that may have changed something.
 pub struct HostWeather {
@@ -28,6 +28,16 @@ impl HostWeather {
             && self.host.crash(world, &format!("{when} {}", call.name))
         {
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// The host may stand still here, as a storm has planned it.
+    fn may_stall(&self, call: Call) {
+        if let Some(for_) = self.host.stall(call.name) {
+            let name = storms::name_of_stall(call.name);
+            self.world
+                .fault(name, &self.host.name, format_args!("for {} ms", for_.as_millis()));
+            self.host.freeze(for_);
         }
     }
 
@@ -69,6 +79,7 @@ impl HostWeather {
 impl Weather for HostWeather {
     async fn before(&self, call: Call) -> Fate {
         self.delay().await;
+        self.may_stall(call);
         self.host.awake().await;
         self.may_crash("before", call).await;
         if self.host.is_cut_off() {

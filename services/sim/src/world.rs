@@ -19,13 +19,23 @@ use crate::{
     trace::Trace,
 };
 
+/// Stands where an invariant's number would: somebody was answered `INTERNAL`, or a host stopped by itself.
+pub const PANIC: &str = "PANIC";
+
 /// A broken invariant, or a world that does not come to rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The invariant's number, or `REST` for what did not settle, `BOOKS` for what reconciliation says, `PANIC`.
+    /// The invariant's number, or `REST` for what did not settle, `BOOKS` for what reconciliation says, [`PANIC`].
     pub invariant: &'static str,
     /// What is wrong, for a person.
     pub what: String,
+}
+
+impl Violation {
+    /// Whether an invariant was seen broken, and not only that something is wrong.
+    pub fn is_of_invariant(&self) -> bool {
+        !matches!(self.invariant, PANIC | "REST" | "BOOKS" | "REDIS")
+    }
 }
 
 impl fmt::Display for Violation {

@@ -1,6 +1,6 @@
 //! What clients were told, held against the rows at that moment: CLAIM-3, SEED-1, ID-1.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use id::{PacketId, RequestId, TransferId, UserId};
 use packet::domain::Phase;
@@ -14,6 +14,8 @@ pub struct Picture {
     claims: BTreeMap<(PacketId, UserId), (u32, i64)>,
     /// The packet, by sender and request.
     sent: BTreeMap<(UserId, RequestId), PacketId>,
+    /// Requests that will never be funded.
+    rejected: BTreeSet<(UserId, RequestId)>,
 }
 
 /// A claim that somebody was told of.
@@ -67,6 +69,9 @@ impl Auditor {
     pub fn told_sent(&self, sender: &UserId, request: &RequestId, packet: PacketId, total_fen: i64) {
         let (picture, book) = (&mut *self.picture(), self.book());
         let key = (sender.clone(), request.clone());
+        book.hold("ID-1", !picture.answers.rejected.contains(&key), || {
+            format!("request {request} was refused, and then answered with {packet}")
+        });
         let first = *picture.answers.sent.entry(key).or_insert(packet);
         book.hold("ID-1", first == packet, || {
             format!("request {request} was answered with {first} and with {packet}")
@@ -84,7 +89,13 @@ impl Auditor {
 
     /// A sender was told that the request will never be funded.
     pub fn told_rejected(&self, sender: &UserId, request: &RequestId) {
-        let (picture, book) = (&*self.picture(), self.book());
+        let (picture, book) = (&mut *self.picture(), self.book());
+        let key = (sender.clone(), request.clone());
+        let sent = picture.answers.sent.get(&key);
+        book.hold("ID-1", sent.is_none(), || {
+            format!("request {request} was answered with {sent:?}, and then refused")
+        });
+        picture.answers.rejected.insert(key);
         let packet = picture.packets.of_request(sender, request);
         let funded = packet.is_some_and(|packet| picture.ledger.is_funded(packet));
         book.hold("ID-1", !funded, || {

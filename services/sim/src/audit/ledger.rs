@@ -174,7 +174,8 @@ impl super::Picture {
             .packets
             .sent(packet)
             .ok_or(("ID-1", "a funding of a packet that nobody sent"))?;
-        hold(!sent.rejected, "ID-1", "a packet is funded that was rejected")?;
+        let rejected = sent.rejected || self.orders.is_rejected(packet);
+        hold(!rejected, "ID-1", "a packet is funded that was rejected")?;
         let right = transfer.debit == AccountRef::Wallet(sent.sender.clone())
             && transfer.credit == AccountRef::Escrow(packet)
             && transfer.amount.get() == sent.total_fen;

@@ -1,10 +1,11 @@
-//! CLAIM-3: no claim is passed over. What a cursor has passed is paid or has a repair case.
+//! LOG-1: a cursor never goes back. CLAIM-3: no claim is passed over; what a cursor has passed is paid or has a repair case.
+//! ID-1: what was answered stays.
 
 use std::collections::BTreeMap;
 
-use id::{Partition, TransferId};
+use id::{PacketId, Partition, TransferId};
 use transfer::{
-    domain::State,
+    domain::{Kind, State},
     store::memory::{OrderRow, Snapshot},
 };
 
@@ -48,7 +49,51 @@ impl Picture {
         for (id, row) in rows.orders() {
             check(*id, row, rows, ledger, book);
         }
+        if let Some(last) = &self.last {
+            check_kept(last, rows, book);
+        }
         self.last = Some(rows.clone());
+    }
+
+    /// Whether a packet's sender was answered that it will never be funded.
+    pub fn is_rejected(&self, packet: PacketId) -> bool {
+        let row = self
+            .rows()
+            .and_then(|rows| rows.orders().get(&TransferId::fund(packet)));
+        row.is_some_and(|row| row.order.state == State::Rejected)
+    }
+}
+
+/// What was recorded stays: an order stands for the same fact as long as there is one, an answer that was given is not taken
+/// back, and nothing is taken out of a case.
+fn check_kept(before: &Snapshot, now: &Snapshot, book: &Book<'_>) {
+    for (id, row) in before.orders() {
+        let (before, now) = (&row.order, now.orders().get(id).map(|row| &row.order));
+        let same = now.is_some_and(|now| {
+            (
+                before.kind,
+                before.packet,
+                &before.user,
+                before.amount_fen,
+                before.claim,
+            ) == (now.kind, now.packet, &now.user, now.amount_fen, now.claim)
+        });
+        book.hold("MONEY-3", same, || format!("{before:?} became {now:?}"));
+        let stays = match (before.kind, before.state) {
+            (_, State::Pending) => true,
+            (_, State::Rejected | State::Repaired) | (Kind::Fund, _) => {
+                now.is_some_and(|now| now.state == before.state)
+            }
+            _ => now.is_some_and(|now| !matches!(now.state, State::Pending | State::Rejected)),
+        };
+        book.hold("ID-1", stays, || format!("{id} was {:?} and is {now:?}", before.state));
+    }
+    for (id, row) in before.cases() {
+        let kept = now
+            .cases()
+            .get(id)
+            .is_some_and(|now| now.events.starts_with(&row.events));
+        book.hold("CLAIM-3", kept, || format!("what was recorded of case {id} is gone"));
     }
 }
 

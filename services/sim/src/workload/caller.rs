@@ -17,7 +17,7 @@ use crate::{
     dice::Dice,
     host::Host,
     mesh::{Mesh, Role},
-    world::World,
+    world::{PANIC, World},
 };
 
 /// Clients of all services, on a host of their own, and what all of them share. Cheap to clone.
@@ -67,7 +67,7 @@ impl Caller {
                 let (code, message) = (status.code(), status.message());
                 self.world.trace.step(who, format_args!("{what}: {code:?}: {message}"));
                 if code == Code::Internal || code == Code::Unimplemented {
-                    self.world.violated("PANIC", format!("{who} {what}: {status:?}"));
+                    self.world.violated(PANIC, format!("{who} {what}: {status:?}"));
                 }
             }
         }

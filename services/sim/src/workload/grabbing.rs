@@ -10,12 +10,20 @@ use tokio::{
 };
 
 use super::caller::{Caller, is_passing};
+use crate::world::PANIC;
 
 /// Tries of one client before it gives up.
 const TRIES: usize = 12;
 
-/// Everybody grabs at a packet, some several times at once, some too late.
-pub async fn grab_all(caller: Caller, packet: PacketId, users: Vec<UserId>, lifetime: Duration) {
+/// Everybody grabs at a packet, some several times at once, some too late. With `looks`, everybody first grabs and then looks at
+/// the voucher for a while, at most so long: then many vouchers are out at once.
+pub async fn grab_all(
+    caller: Caller,
+    packet: PacketId,
+    users: Vec<UserId>,
+    lifetime: Duration,
+    looks: Option<Duration>,
+) {
     let mut doing = JoinSet::new();
     let dice = caller.dice.clone();
     let latest_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX) * 5 / 4;
@@ -27,6 +35,7 @@ pub async fn grab_all(caller: Caller, packet: PacketId, users: Vec<UserId>, life
                 packet,
                 user: user.clone(),
                 until,
+                looks,
             };
             let after = if dice.chance(600) {
                 dice.ms(0..=200)
@@ -54,6 +63,7 @@ pub async fn grab_one(caller: &Caller, packet: PacketId, user: &UserId, within: 
         packet,
         user: user.clone(),
         until: Instant::now() + within,
+        looks: None,
     };
     client.grab().await;
 }
@@ -65,6 +75,8 @@ struct Client {
     packet: PacketId,
     user: UserId,
     until: Instant,
+    /// How long the user looks at a voucher before opening it, at most.
+    looks: Option<Duration>,
 }
 
 /// Whether it is worth going on.
@@ -77,7 +89,7 @@ impl Client {
     async fn grab(&self) {
         let dice = &self.caller.dice;
         for _ in 0..TRIES {
-            let open = dice.chance(400);
+            let open = dice.chance(400) && self.looks.is_none();
             let request = pb::GrabRequest {
                 packet_id: self.packet.to_string(),
                 user_id: self.user.to_string(),
@@ -123,7 +135,10 @@ impl Client {
                     caller.world.coverage.event("vouchers left to lapse");
                     return Next::Over;
                 }
-                if dice.chance(150) {
+                if let Some(looks) = self.looks {
+                    let longest_ms = u64::try_from(looks.as_millis()).unwrap_or(u64::MAX);
+                    sleep(dice.ms(0..=longest_ms)).await;
+                } else if dice.chance(150) {
                     sleep(dice.ms(1..=35_000)).await;
                 }
                 self.open_often(granted.voucher).await
@@ -135,7 +150,7 @@ impl Client {
             }
             Some(Outcome::Expired(_) | Outcome::NotInAudience(_) | Outcome::WrongPassphrase(_)) => Next::Over,
             None => {
-                caller.world.violated("PANIC", "a grab without an outcome");
+                caller.world.violated(PANIC, "a grab without an outcome");
                 Next::Over
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use id::{RequestId, UserId};
 use proto::account::v1 as pb;
 use tokio::{task::JoinSet, time::sleep};
+use tonic::Code;
 use uuid::Uuid;
 
 use super::{caller::Caller, operating, sending};
@@ -15,7 +16,7 @@ const PAUSE_MS: u64 = 400;
 /// The whole of what people do.
 pub async fn live(caller: Caller) {
     let dice = &caller.dice;
-    let users: Vec<UserId> = (1..=dice.size(2..=7))
+    let users: Vec<UserId> = (1..=dice.size(2..=*dice.pick(&[7, 7, 14])))
         .filter_map(|n| format!("user-{n}").parse().ok())
         .collect();
     for user in &users {
@@ -31,6 +32,9 @@ pub async fn live(caller: Caller) {
     }
     for n in 0..dice.size(1..=6) {
         doing.spawn(sending::send(caller.clone(), users.clone(), n));
+    }
+    for n in 0..*dice.pick(&[0, 0, 1, 2]) {
+        doing.spawn(sending::send_beyond(caller.clone(), users.clone(), n));
     }
     for _ in 0..dice.size(0..=3) {
         doing.spawn(freeze_and_thaw(caller.clone(), dice.pick(&users).clone()));
@@ -58,7 +62,19 @@ pub async fn open(caller: &Caller, user: &UserId) {
     }
 }
 
-/// Deposits until it is acknowledged, and perhaps once more.
+/// What somebody has, as they are told.
+pub async fn balance(caller: &Caller, user: &UserId) -> Option<i64> {
+    let wallet = pb::AccountRef {
+        kind: pb::AccountKind::Wallet.into(),
+        owner: user.to_string(),
+    };
+    let request = pb::GetAccountRequest { r#ref: Some(wallet) };
+    let answer = caller.account.clone().get_account(request).await;
+    caller.heard(user.as_str(), "asks for the balance", &answer);
+    Some(answer.ok()?.into_inner().account?.balance_fen)
+}
+
+/// Deposits until it is acknowledged or refused, and perhaps once more.
 pub async fn deposit(caller: &Caller, user: &UserId, n: usize, amount_fen: i64) {
     let Ok(request_id) = format!("deposit-{n}").parse::<RequestId>() else {
         return;
@@ -77,6 +93,9 @@ pub async fn deposit(caller: &Caller, user: &UserId, n: usize, amount_fen: i64) 
             caller.world.coverage.event("deposits");
             caller.auditor.told_deposited(user, &request_id, amount_fen);
             acknowledged += 1;
+        }
+        if answer.is_err_and(|status| status.code() == Code::FailedPrecondition) {
+            return; // the wallet is frozen, perhaps for good
         }
         sleep(caller.dice.ms(1..=PAUSE_MS)).await;
     }
