@@ -4,10 +4,6 @@
 //! later, deliver calls in another order (by holding some up), cut two hosts off from each other, break a stream off between
 //! two messages. The callee may die meanwhile. What a caller sees of it is what a lost connection looks like, or nothing at
 //! all until its own deadline.
-//!
-//! Two things it does not do to a request marked [`OneInstance`], which is sent once and over one connection: there is no second
-//! copy of it, and it is not begun after the deadline that its caller gave it, also by a host that stood still with it in its
-//! buffers, because there its cancellation lies right behind it.
 
 mod answer;
 
@@ -19,12 +15,11 @@ use std::{
 
 use axum::body::{Bytes, to_bytes};
 use http::{Request, Response, request::Parts};
-use runtime::client::{OneInstance, Way};
+use runtime::client::Way;
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{ConnectError, body::Body};
 use tower::{BoxError, ServiceExt, service_fn};
-use transfer::ops::attempts::POST_TIMEOUT;
 
 use crate::{host::Host, mishap::Kind, world::World};
 use answer::Answer;
@@ -58,10 +53,6 @@ impl Message {
     /// `PostTransfers` of `/hongbao.account.v1.AccountService/PostTransfers`.
     fn method(&self) -> &str {
         self.head.uri.path().rsplit('/').next().unwrap_or_default()
-    }
-
-    fn is_for_one_instance(&self) -> bool {
-        self.head.extensions.get::<OneInstance>().is_some()
     }
 }
 
@@ -109,7 +100,6 @@ impl Net {
         let (world, dice, climate) = (&self.world, &self.world.net_dice, &self.world.climate);
 
         from.awake().await;
-        let sent = Instant::now();
         self.may_crash(from, "before sending", &message).await;
         self.copy_later(from, to, &message);
         self.travel().await;
@@ -126,7 +116,7 @@ impl Net {
             );
             return self.silence().await;
         }
-        let answer = self.deliver(from, to, &message, sent)?;
+        let answer = self.deliver(from, to, &message)?;
         self.may_crash(to, "on receiving", &message).await;
         let answer = answer.arrive().await?;
 
@@ -177,20 +167,16 @@ impl Net {
         }
     }
 
-    /// Hands a request that was `sent` some time ago to a host, as a task of that host.
-    fn deliver(&self, from: &Arc<Host>, to: &Arc<Host>, message: &Message, sent: Instant) -> Result<Answer, BoxError> {
+    /// Hands a request to a host, as a task of that host.
+    fn deliver(&self, from: &Arc<Host>, to: &Arc<Host>, message: &Message) -> Result<Answer, BoxError> {
         let Some(up) = to.up() else {
             return Err(unreachable("connection refused"));
         };
         let (done, answered) = oneshot::channel();
         let cancelled = CancellationToken::new();
         let (request, host, cancel) = (message.request(), to.clone(), cancelled.clone());
-        let until = message.is_for_one_instance().then(|| sent + POST_TIMEOUT);
         let handler = async move {
             host.awake().await;
-            if until.is_some_and(|until| until <= Instant::now()) {
-                return; // its cancellation lies behind it
-            }
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => {}
@@ -218,7 +204,7 @@ impl Net {
     /// Delivers the request once more, later, to whoever the host is then.
     fn copy_later(&self, from: &Arc<Host>, to: &Arc<Host>, message: &Message) {
         let (world, dice) = (&self.world, &self.world.net_dice);
-        if answer::is_stream(message.method()) || message.is_for_one_instance() {
+        if answer::is_stream(message.method()) {
             return;
         }
         let due = world.mishap(Kind::Double);
@@ -233,10 +219,9 @@ impl Net {
             format_args!("{} to {}, {} ms later", message.method(), to.name, delay.as_millis()),
         );
         let (net, from, to, message) = (self.clone(), from.clone(), to.clone(), message.clone());
-        let sent = Instant::now();
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            if let Ok(answer) = net.deliver(&from, &to, &message, sent) {
+            if let Ok(answer) = net.deliver(&from, &to, &message) {
                 net.world
                     .trace
                     .step(&to.name, format_args!("a late copy of {}", message.method()));

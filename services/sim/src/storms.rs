@@ -18,10 +18,12 @@ use crate::{
 type Storm = fn(&Mesh, &Dice);
 
 /// Transactions that record what a host found before them, and what a stall there is called. When the host wakes, somebody else
-/// may have found and recorded otherwise. The cursor is there three times: only with two instances of transfer, and more claims
-/// meanwhile, is there anything to see.
-const IN_HAND: [(Role, &str, &str); 9] = [
+/// may have found and recorded otherwise. Two are there three times: a cursor's stall shows something only with two instances of
+/// transfer, and more claims meanwhile; a packet's only if it outlasts the packet.
+const IN_HAND: [(Role, &str, &str); 11] = [
     (Role::Account, "ledger.post", "host frozen before posting"),
+    (Role::Packet, "packets.change", "host frozen before a packet's step"),
+    (Role::Packet, "packets.change", "host frozen before a packet's step"),
     (Role::Packet, "packets.change", "host frozen before a packet's step"),
     (Role::Grab, "batch.commit", "host frozen before a commit of claims"),
     (Role::Transfer, "cursors.settle", "host frozen before moving a cursor"),
@@ -95,7 +97,7 @@ fn plan_stall(mesh: &Mesh, dice: &Dice) {
     let hosts = mesh.of(role);
     let stall = Stall {
         passes: dice.number(0..=MOST_PASSED),
-        for_: dice.ms(10_000..=45_000),
+        for_: dice.ms(10_000..=70_000),
     };
     dice.pick(&hosts).plan_stall(transaction, stall);
 }

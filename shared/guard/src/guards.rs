@@ -62,8 +62,9 @@ guards! {
     RefundRest keeps "CLOSE-1",
     /// A packet moves on only from the state that it was judged in, and the first sums of its close stay.
     StateFence keeps "CLOSE-1",
-    /// A refused funding is recorded only when no try of it can take effect any more.
-    FundWindow keeps "ID-1",
+    /// A funding that was refused is never posted: the ledger remembers it, and nobody records a refusal while another try may
+    /// take effect.
+    RefusalLasts keeps "ID-1",
     /// A packet's seed is decided once.
     SeedOnce keeps "SEED-1",
     /// The seed is told only after the packet has ended.

@@ -3,6 +3,9 @@
 //! A batch is applied item by item: each sees the effects of those before it, and each gets a [`Verdict`] of its own, so
 //! that one bad item never fails the others. Where several verdicts would fit, the first in the order of the enum is
 //! given; [`judge`] asks in that order and the tests visit it in that order.
+//!
+//! A funding that is refused stays refused, whatever is paid in later: its sender was told so, and a copy of the call that
+//! arrives late must not charge them.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +17,7 @@ use money::Fen;
 
 use super::{
     account::{Account, AccountRef},
-    transfer::{Payload, Transfer},
+    transfer::{Payload, Reason, Transfer},
 };
 
 /// Most transfers in one batch. Bounds the memory, the locks and the bind variables of one transaction.
@@ -53,6 +56,17 @@ pub enum Verdict {
     Posted,
 }
 
+impl Verdict {
+    /// The refusals of a funding that last. Those of an account that does not exist do not: there is no row to lock, so that
+    /// another instance could post the same id meanwhile.
+    pub const LASTING: [Self; 4] = [
+        Self::DebitFrozen,
+        Self::CreditFrozen,
+        Self::InsufficientFunds,
+        Self::BalanceOverflow,
+    ];
+}
+
 /// Why an item could not be read as a transfer at all. In order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
@@ -70,6 +84,8 @@ pub type Item = Result<Transfer, Malformed>;
 pub struct Books {
     /// Transfers posted before, among the ids of the batch.
     pub posted: HashMap<TransferId, Payload>,
+    /// Fundings refused before, among the ids of the batch, and why.
+    pub refused: HashMap<TransferId, Verdict>,
     /// Accounts that exist, among those that the batch names.
     pub accounts: HashMap<AccountId, Account>,
 }
@@ -105,7 +121,9 @@ pub struct Outcome {
     pub postings: Vec<Posting>,
     /// The transfers posted now, in order.
     pub transfers: Vec<Transfer>,
-    /// Their entries, two for each: the debit, then the credit.
+    /// The fundings refused now for good, in order.
+    pub refused: Vec<(TransferId, Verdict)>,
+    /// Entries of the transfers, two for each: the debit, then the credit.
     pub entries: Vec<NewEntry>,
     /// Accounts that this batch opened, as they are after it.
     pub opened: BTreeMap<AccountId, Account>,
@@ -122,7 +140,10 @@ pub fn post(items: &[Item], mut books: Books, now: Timestamp) -> Outcome {
                 outcome.record(movement, &mut books);
                 Verdict::Posted
             }
-            Err(verdict) => verdict,
+            Err(verdict) => {
+                outcome.remember(item, verdict, &mut books);
+                verdict
+            }
         };
         outcome.postings.push(Posting {
             verdict,
@@ -163,6 +184,12 @@ fn judge<'a>(item: &'a Item, books: &Books, now: Timestamp) -> Result<Movement<'
     }
     if guard::stands(Guard::SameAccount) && !transfer.fits_its_reason() {
         return Err(Verdict::WrongAccounts);
+    }
+    if guard::stands(Guard::RefusalLasts)
+        && transfer.reason == Reason::Fund
+        && let Some(verdict) = books.refused.get(&transfer.id)
+    {
+        return Err(*verdict);
     }
     let account = |id, reference: &AccountRef, opens: bool| {
         let known = books.accounts.get(&id).cloned();
@@ -221,6 +248,16 @@ impl Outcome {
         }
         books.posted.insert(transfer.id, payload);
         self.transfers.push(transfer.clone());
+    }
+
+    fn remember(&mut self, item: &Item, verdict: Verdict, books: &mut Books) {
+        let funding = item.as_ref().ok().filter(|transfer| transfer.reason == Reason::Fund);
+        if let Some(funding) = funding
+            && Verdict::LASTING.contains(&verdict)
+            && books.refused.insert(funding.id, verdict).is_none()
+        {
+            self.refused.push((funding.id, verdict));
+        }
     }
 }
 

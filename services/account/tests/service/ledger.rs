@@ -164,9 +164,12 @@ fn readable() -> Vec<Row> {
         ),
         (transfer(3, escrow(OTHER_PACKET), wallet("bo"), 1), V::DebitNotFound, 0),
         (transfer(3, escrow(PACKET), wallet("nobody"), 1), V::CreditNotFound, 10),
-        (transfer(3, wallet("ice"), escrow(PACKET), 1), V::DebitFrozen, 0),
+        (transfer(5, wallet("ice"), escrow(PACKET), 1), V::DebitFrozen, 0),
         (transfer(3, escrow(PACKET), wallet("ice"), 1), V::CreditFrozen, 10),
-        (transfer(3, wallet("amy"), escrow(PACKET), 91), V::InsufficientFunds, 90),
+        (transfer(6, wallet("amy"), escrow(PACKET), 91), V::InsufficientFunds, 90),
+        // A funding that was refused stays refused.
+        (transfer(5, wallet("amy"), escrow(PACKET), 1), V::DebitFrozen, 90),
+        (transfer(6, wallet("amy"), escrow(PACKET), 1), V::InsufficientFunds, 90),
         (
             transfer(3, external(), wallet("amy"), i64::MAX),
             V::BalanceOverflow,

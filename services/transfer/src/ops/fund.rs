@@ -12,9 +12,10 @@
 //!   then takes over the record and posts again; it hears `ALREADY_POSTED` if the lost one came through. What it may
 //!   not do before the window has passed is refuse, because the lost one may yet come through.
 //!
-//! This assumes that instances' clocks differ by less than `WINDOW - POST_TIMEOUT`. If they ever do not, two calls race a
-//! deposit, and one is refused and the other posted, then reconciliation reports it as `REJECTED_BUT_POSTED`, with
-//! a case whose acts give the money back.
+//! What the ledger refused it refuses for ever, unless there was no account to refuse for: so a refusal that is recorded here
+//! and a posting exclude each other whatever comes late. For the sender without an account, the window above assumes that
+//! instances' clocks differ by less than `WINDOW - POST_TIMEOUT`; if they ever do not, reconciliation reports
+//! `REJECTED_BUT_POSTED`, with a case whose acts give the money back.
 
 use clock::Timestamp;
 use guard::Guard;
@@ -60,7 +61,7 @@ impl Fund {
         loop {
             let now = self.ports.clock.now();
             let attempt = self.attempts.next(now);
-            let start = if guard::stands(Guard::FundWindow) && Instant::now() < patience {
+            let start = if guard::stands(Guard::RefusalLasts) && Instant::now() < patience {
                 self.ports.store.begin_fund(&draft, attempt, now).await?
             } else {
                 self.ports.store.take_over_fund(&draft, attempt, now).await?
@@ -99,7 +100,7 @@ async fn post(ports: &Ports, order: &Order, attempt: Attempt, doubt: Option<Time
             Some(answer) => match answer.verdict.on_fund() {
                 OnFund::Funded => Ok(FundEnd::Funded),
                 OnFund::Refused
-                    if guard::stands(Guard::FundWindow)
+                    if guard::stands(Guard::RefusalLasts)
                         && let Some(until) = doubt =>
                 {
                     Err(Error::Busy(clock::until(ports.clock.now(), until)))

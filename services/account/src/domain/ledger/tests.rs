@@ -119,6 +119,50 @@ fn verdicts_in_order_of_precedence() {
     }
 }
 
+/// Whatever is paid in after it, by whatever else; a transfer for another reason may be tried again.
+#[test]
+fn a_refused_funding_stays_refused() {
+    use Verdict::{AlreadyPosted, CreditFrozen, DebitNotFound, InsufficientFunds, Posted};
+    let fund = |id, from, amount| Ok(transfer(id, wallet(from), escrow(9), amount));
+    let pay_in = |id, amount| Ok(transfer(id, AccountRef::External, wallet("b"), amount));
+    let batch = [
+        fund(1, "b", 6),
+        pay_in(2, 100),
+        fund(1, "b", 6),
+        fund(1, "b", 1),
+        fund(3, "b", 6),
+        fund(3, "b", 6),
+        fund(4, "ghost", 6),
+        Ok(transfer(5, escrow(1), wallet("ice"), 1)),
+    ];
+    let outcome = post(&batch, books(), from_micros(1));
+    let given: Vec<_> = outcome.postings.iter().map(|posting| posting.verdict).collect();
+    let expected = [
+        InsufficientFunds,
+        Posted,
+        InsufficientFunds,
+        InsufficientFunds,
+        Posted,
+        AlreadyPosted,
+        DebitNotFound,
+        CreditFrozen,
+    ];
+    assert_eq!(given, expected);
+    let once = TransferId::from(Uuid::from_u128(1));
+    assert_eq!(
+        outcome.refused,
+        [(once, InsufficientFunds)],
+        "once, and only what lasts"
+    );
+
+    let mut later = books();
+    later.refused.extend(outcome.refused);
+    assert_eq!(
+        post(&[fund(1, "a", 1)], later, from_micros(2)).postings[0].verdict,
+        InsufficientFunds
+    );
+}
+
 /// Every reason between accounts of every kind: those that go together, and no others.
 #[test]
 fn reasons_go_with_accounts() {
@@ -259,10 +303,22 @@ struct Model {
     balances: HashMap<String, i128>,
     frozen: Vec<String>,
     posted: HashMap<TransferId, Transfer>,
+    refused: HashMap<TransferId, Verdict>,
 }
 
 impl Model {
     fn apply(&mut self, item: &Item) -> Verdict {
+        let verdict = self.judge(item);
+        if let Ok(funding) = item
+            && funding.reason == Reason::Fund
+            && Verdict::LASTING.contains(&verdict)
+        {
+            self.refused.insert(funding.id, verdict);
+        }
+        verdict
+    }
+
+    fn judge(&mut self, item: &Item) -> Verdict {
         let transfer = match item {
             Err(Malformed::Id) => return Verdict::InvalidId,
             Err(Malformed::Field) => return Verdict::InvalidField,
@@ -285,6 +341,13 @@ impl Model {
         }
         if !fits(transfer) {
             return Verdict::WrongAccounts;
+        }
+        if let Some(before) = self
+            .refused
+            .get(&transfer.id)
+            .filter(|_| transfer.reason == Reason::Fund)
+        {
+            return *before;
         }
         if !self.balances.contains_key(&debit) && debit != "external" {
             return Verdict::DebitNotFound;
@@ -382,6 +445,7 @@ proptest! {
             prop_assert!(outcome.opened.keys().all(|id| !books.accounts.contains_key(id)));
             prop_assert!(outcome.changed.keys().all(|id| books.accounts.contains_key(id)));
             books.posted.extend(outcome.transfers.iter().map(|transfer| (transfer.id, transfer.payload())));
+            books.refused.extend(outcome.refused);
             books.accounts.extend(outcome.opened.into_iter().chain(outcome.changed));
             for entry in outcome.entries {
                 histories.entry(entry.account).or_default().push(entry);

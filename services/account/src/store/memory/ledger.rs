@@ -82,6 +82,9 @@ impl Tables {
             if let Some(posted) = self.transfer(transfer.id) {
                 books.posted.insert(transfer.id, posted.transfer.payload());
             }
+            if let Some(verdict) = self.refused.get(&transfer.id) {
+                books.refused.insert(transfer.id, *verdict);
+            }
             for side in [transfer.debit.id(), transfer.credit.id()] {
                 if let Some(account) = self.accounts.get(&side) {
                     books.accounts.insert(side, account.clone());
@@ -108,6 +111,10 @@ impl Tables {
         if !outcome.transfers.is_empty() {
             let members = outcome.transfers.iter().map(|transfer| Member::of(transfer, now));
             self.unsealed.push_back(members.collect());
+        }
+        for (id, verdict) in &outcome.refused {
+            let is_new = self.refused.insert(*id, *verdict).is_none();
+            disk::key(is_new, "refusals by transfer_id")?;
         }
         for (id, changed) in &outcome.changed {
             check_account(changed)?;

@@ -9,6 +9,7 @@ use money::Fen;
 use crate::domain::{
     account::Account,
     chain::{Member, Seal},
+    ledger::Verdict,
     people::{Group, User},
     transfer::PostedTransfer,
 };
@@ -23,6 +24,8 @@ pub struct Tables {
     pub(super) transfers: Vec<PostedTransfer>,
     /// Where the first transfer of an id is.
     pub(super) transfers_by_id: BTreeMap<TransferId, usize>,
+    /// Fundings that were refused for good.
+    pub(super) refused: BTreeMap<TransferId, Verdict>,
     /// In order of commit.
     pub(super) entries: Vec<EntryRow>,
     /// The numbers that are taken.

@@ -108,6 +108,25 @@ pub mod entry {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// `refusals`: fundings that were refused for good.
+pub mod refusal {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "refusals")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub transfer_id: Uuid,
+        pub verdict: i16,
+        pub create_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// `unsealed`: the digests that a posting left, until they are under a seal. One row per posting.
 pub mod unsealed {
     use sea_orm::entity::prelude::*;

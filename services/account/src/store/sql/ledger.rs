@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     SqlStore,
     chain::posting_row,
-    entity::{account, entry, transfer, unsealed},
+    entity::{account, entry, refusal, transfer, unsealed},
     row,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         account::{Account, AccountRef},
         chain::Member,
         ledger::{self, Books, Item, MAX_BATCH, Outcome, Posting},
-        transfer::{Entry, PostedTransfer, Transfer},
+        transfer::{Entry, PostedTransfer, Reason, Transfer},
     },
     store::Ledger,
 };
@@ -90,18 +90,23 @@ impl SqlStore {
         let tx = self.database.begin().await?;
         let books = lock(&tx, items).await?;
         let outcome = ledger::post(items, books, now);
-        if outcome.transfers.is_empty() {
+        if outcome.transfers.is_empty() && outcome.refused.is_empty() {
             tx.rollback().await?;
-        } else {
-            write(&tx, &outcome, now).await?;
-            tx.commit().await?;
+            return Ok(outcome.postings);
         }
+        if !outcome.transfers.is_empty() {
+            write(&tx, &outcome, now).await?;
+        }
+        if !outcome.refused.is_empty() {
+            refuse(&tx, &outcome, now).await?;
+        }
+        tx.commit().await?;
         Ok(outcome.postings)
     }
 }
 
 /// Locks the accounts of the batch, in the order of their ids so that two batches never wait for each other in a circle;
-/// then reads which of its transfers are posted. In the other order, a transfer that another instance posts meanwhile
+/// then reads which of its transfers are posted, and which of its fundings refused. In the other order, a transfer that another instance posts meanwhile
 /// would be judged by the balances that it left behind: refused, where it is done.
 ///
 /// What is not there cannot be locked. An account that another instance opens between the two, which a transfer found posted
@@ -125,8 +130,19 @@ async fn lock(tx: &Transaction, items: &[Item]) -> Result<Books> {
         .filter(transfer::Column::TransferId.is_in(ids))
         .all(tx.as_ref())
         .await?;
+    let fundings = readable().filter(|transfer| transfer.reason == Reason::Fund);
+    let fundings: BTreeSet<Uuid> = fundings.map(|transfer| transfer.id.as_uuid()).collect();
+    let refused = if fundings.is_empty() {
+        Vec::new()
+    } else {
+        refusal::Entity::find()
+            .filter(refusal::Column::TransferId.is_in(fundings))
+            .all(tx.as_ref())
+            .await?
+    };
     let books = Books {
         posted: posted.iter().map(row::payload).collect::<Result<_>>()?,
+        refused: refused.iter().map(row::refusal).collect::<Result<_>>()?,
         accounts: accounts
             .iter()
             .map(|account| Ok((account.account_id.into(), row::account(account)?)))
@@ -173,6 +189,20 @@ async fn write(tx: &Transaction, outcome: &Outcome, now: Timestamp) -> Result<()
                 .update_columns([account::Column::BalanceFen, account::Column::EntryCount])
                 .to_owned(),
         )
+        .exec_without_returning(tx.as_ref())
+        .await?;
+    Ok(())
+}
+
+/// Remembers the fundings that are refused for good, in the order of their keys. Two batches that refuse one id have its
+/// debited account locked, one after the other.
+async fn refuse(tx: &Transaction, outcome: &Outcome, now: Timestamp) -> Result<()> {
+    let mut refused = outcome.refused.clone();
+    refused.sort_unstable_by_key(|(id, _)| id.as_uuid());
+    let rows = refused
+        .into_iter()
+        .filter_map(|(id, verdict)| row::from_refusal(id, verdict, now));
+    refusal::Entity::insert_many(rows)
         .exec_without_returning(tx.as_ref())
         .await?;
     Ok(())

@@ -20,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(Initial),
             Box::new(EntriesByTransfer),
             Box::new(chain::ChainOfSeals),
+            Box::new(Refusals),
         ]
     }
 }
@@ -70,6 +71,32 @@ impl MigrationTrait for EntriesByTransfer {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let index = Index::create().table("entries").col("transfer_id").take();
         create_index(manager, "entries", "entries_by_transfer", index).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+/// What remembers a refused funding.
+struct Refusals;
+
+impl MigrationName for Refusals {
+    fn name(&self) -> &'static str {
+        "m0004_refusals"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Refusals {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let refusals = Table::create()
+            .table("refusals")
+            .col(uuid("transfer_id").primary_key())
+            .col(code("verdict"))
+            .col(number("create_us"))
+            .take();
+        create_table(manager, refusals).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

@@ -7,11 +7,11 @@ use money::Fen;
 use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
 
-use super::entity::{account, entry, group, transfer, user};
+use super::entity::{account, entry, group, refusal, transfer, user};
 use crate::domain::{
     account::{Account, AccountRef},
     chain::{Member, digest},
-    ledger::NewEntry,
+    ledger::{NewEntry, Verdict},
     people::{Group, User},
     transfer::{Payload, Reason, Transfer},
 };
@@ -53,6 +53,35 @@ pub fn from_reason(reason: Reason) -> i16 {
 pub fn reason(code: i16) -> Result<Reason> {
     let reason = Reason::ALL.into_iter().find(|reason| from_reason(*reason) == code);
     reason.ok_or_else(|| Error::inconsistent(format!("transfers.reason is {code}")))
+}
+
+// Codes of `refusals.verdict`. The same rule: none may ever change its meaning.
+const fn lasting_code(verdict: Verdict) -> Option<i16> {
+    Some(match verdict {
+        Verdict::DebitFrozen => 1,
+        Verdict::CreditFrozen => 2,
+        Verdict::InsufficientFunds => 3,
+        Verdict::BalanceOverflow => 4,
+        _ => return None,
+    })
+}
+
+/// The row of a funding that is refused for good; `None` for a verdict that does not last.
+pub fn from_refusal(id: TransferId, verdict: Verdict, now: Timestamp) -> Option<refusal::ActiveModel> {
+    Some(refusal::ActiveModel {
+        transfer_id: Set(id.as_uuid()),
+        verdict: Set(lasting_code(verdict)?),
+        create_us: Set(now.as_microsecond()),
+    })
+}
+
+/// The funding that was refused, and why.
+pub fn refusal(row: &refusal::Model) -> Result<(TransferId, Verdict)> {
+    let verdict = Verdict::LASTING
+        .into_iter()
+        .find(|verdict| lasting_code(*verdict) == Some(row.verdict));
+    let verdict = verdict.ok_or_else(|| Error::inconsistent(format!("refusals.verdict is {}", row.verdict)))?;
+    Ok((row.transfer_id.into(), verdict))
 }
 
 /// A name or id that the service itself once wrote.

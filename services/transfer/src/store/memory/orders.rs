@@ -96,7 +96,7 @@ fn begin_fund(tables: &mut Tables, draft: &Order, attempt: Attempt, now: Timesta
         if known.order.state != State::Pending || !known.order.asks_the_same(draft) {
             return Ok(FundStart::Known(known.order.clone()));
         }
-        let open = |until: &Timestamp| guard::stands(Guard::FundWindow) && *until > now;
+        let open = |until: &Timestamp| guard::stands(Guard::RefusalLasts) && *until > now;
         match known.attempt_until.filter(open) {
             // Perhaps it took over already, and the answer to that was lost: then this doubts itself.
             Some(until) if over => doubt = Some(until),
@@ -114,7 +114,7 @@ fn begin_fund(tables: &mut Tables, draft: &Order, attempt: Attempt, now: Timesta
 
 fn end_fund(tables: &mut Tables, id: TransferId, attempt: Attempt, end: FundEnd, now: Timestamp) -> Result<Order> {
     let mut row = tables.known(id)?.clone();
-    let ours = row.attempt_id == Some(attempt.id) || !guard::stands(Guard::FundWindow);
+    let ours = row.attempt_id == Some(attempt.id) || !guard::stands(Guard::RefusalLasts);
     if row.order.state != State::Pending || (!ours && end != FundEnd::Funded) {
         return Ok(row.order);
     }

@@ -118,7 +118,7 @@ async fn keys_and_checks_are_enforced() {
 #[test]
 fn a_fence_that_is_taken_away_keeps_nobody_out() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for guard in [Guard::CursorFence, Guard::FundWindow] {
+    for guard in [Guard::CursorFence, Guard::RefusalLasts] {
         let passed = || match guard {
             Guard::CursorFence => runtime.block_on(a_stranger_settles()),
             _ => runtime.block_on(a_second_try_begins_and_refuses()),
