@@ -211,14 +211,15 @@ async fn refusals(store: &(impl Accounts + Ledger)) {
     open(store, &["r1"]).await;
     let (p, q) = (packet(71), packet(72));
     assert_eq!(verdicts(store, [fund("r3", q, 10)]).await, [DebitNotFound]);
+    assert_eq!(verdicts(store, [fund("r1", p, 10)]).await, [InsufficientFunds]);
     assert_eq!(
-        verdicts(store, [fund("r1", p, 10), deposit("r1", "r", 100)]).await,
+        verdicts(store, [fund("r1", packet(73), 10), deposit("r1", "r", 100)]).await,
         [InsufficientFunds, Posted]
     );
     open(store, &["r3"]).await;
     let again = [
         fund("r1", p, 10),
-        fund("r1", p, 1),
+        fund("r1", packet(73), 1),
         deposit("r3", "r", 10),
         fund("r3", q, 10),
     ];
