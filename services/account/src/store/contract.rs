@@ -6,6 +6,7 @@ mod chain;
 mod commits;
 mod crowd;
 mod engine;
+mod refusals;
 mod twins;
 
 use std::sync::Arc;
@@ -204,36 +205,6 @@ async fn postings(store: &(impl Accounts + Ledger)) {
     );
 }
 
-/// A funding that was refused stays refused when there is money for it; another may be posted, and so may one of an account
-/// that was not there.
-async fn refusals(store: &(impl Accounts + Ledger)) {
-    use Verdict::{AlreadyPosted, DebitNotFound, InsufficientFunds, Posted};
-    open(store, &["r1"]).await;
-    let (p, q) = (packet(71), packet(72));
-    assert_eq!(verdicts(store, [fund("r3", q, 10)]).await, [DebitNotFound]);
-    assert_eq!(verdicts(store, [fund("r1", p, 10)]).await, [InsufficientFunds]);
-    assert_eq!(
-        verdicts(store, [fund("r1", packet(73), 10), deposit("r1", "r", 100)]).await,
-        [InsufficientFunds, Posted]
-    );
-    open(store, &["r3"]).await;
-    let again = [
-        fund("r1", p, 10),
-        fund("r1", packet(73), 1),
-        deposit("r3", "r", 10),
-        fund("r3", q, 10),
-    ];
-    assert_eq!(
-        verdicts(store, again.clone()).await,
-        [InsufficientFunds, InsufficientFunds, Posted, Posted]
-    );
-    assert_eq!(
-        verdicts(store, again).await,
-        [InsufficientFunds, InsufficientFunds, AlreadyPosted, AlreadyPosted]
-    );
-    assert_eq!(store.accounts(&[wallet("r1")]).await.unwrap()[0].balance.get(), 100);
-}
-
 /// The largest batch, each item between accounts of its own.
 async fn largest_batch(store: &(impl Accounts + Ledger + Audit + Chain)) {
     open(store, &["rich"]).await;
@@ -360,7 +331,7 @@ async fn contract(store: &Arc<impl Accounts + Ledger + Audit + Chain + Groups + 
     chain::grows(store.as_ref()).await;
     people(store.as_ref()).await;
     postings(store.as_ref()).await;
-    refusals(store.as_ref()).await;
+    refusals::last(store.as_ref()).await;
     largest_batch(store.as_ref()).await;
     groups(store.as_ref()).await;
     dropped_posts(store).await;

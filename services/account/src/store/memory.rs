@@ -13,7 +13,7 @@ mod tables;
 
 use disk::Link;
 
-pub use tables::{Act, EntryRow, Snapshot, Tables};
+pub use tables::{Act, Snapshot, Tables};
 
 /// All ports over the tables of one disk.
 #[derive(Clone, Debug)]

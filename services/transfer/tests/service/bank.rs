@@ -131,6 +131,11 @@ impl Bank {
         self.state().largest
     }
 
+    /// Waits until `PostTransfers` was called more than `calls` times.
+    pub async fn is_asked(&self, calls: usize) {
+        testkit::eventually("the ledger is asked", async || (self.calls() > calls).then_some(())).await;
+    }
+
     pub fn balance(&self, kind: AccountKind, owner: &str) -> i64 {
         let key = (kind.into(), owner.to_string());
         self.state().balances.get(&key).copied().unwrap_or(0)

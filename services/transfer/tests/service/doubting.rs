@@ -26,10 +26,7 @@ async fn a_refused_call_is_no_outcome_while_an_earlier_try_is_on_its_way() {
     let calls = mesh.bank.calls();
     let first = retry_as(&transfer, SUSPENDED, "one");
     let others = async {
-        testkit::eventually("the ledger is asked", async || {
-            (mesh.bank.calls() > calls).then_some(())
-        })
-        .await;
+        mesh.bank.is_asked(calls).await;
         mesh.bank.choke_on("bob");
         for _ in 0..2 {
             let refused = retry_as(&transfer, SUSPENDED, "one").await.unwrap_err();
@@ -50,10 +47,7 @@ async fn who_was_taken_over_from_may_not_refuse() {
     let calls = mesh.bank.calls();
     let first = retry_as(&transfer, SUSPENDED, "one");
     let second = async {
-        testkit::eventually("the ledger is asked", async || {
-            (mesh.bank.calls() > calls).then_some(())
-        })
-        .await;
+        mesh.bank.is_asked(calls).await;
         let refused = retry_as(&transfer, SUSPENDED, "one").await;
         mesh.bank.let_go();
         refused

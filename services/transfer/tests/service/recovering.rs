@@ -135,10 +135,7 @@ async fn a_refusal_is_no_outcome_while_an_earlier_try_is_on_its_way() {
     let calls = mesh.bank.calls();
     let first = retry_as(&transfer, SUSPENDED, "one");
     let second = async {
-        testkit::eventually("the ledger is asked", async || {
-            (mesh.bank.calls() > calls).then_some(())
-        })
-        .await;
+        mesh.bank.is_asked(calls).await;
         let refused = retry_as(&transfer, SUSPENDED, "one").await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable);
         mesh.bank.unfreeze("bob");

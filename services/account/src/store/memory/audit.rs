@@ -10,10 +10,7 @@ use async_trait::async_trait;
 use id::{AccountId, TransferId};
 use money::Fen;
 
-use super::{
-    MemoryStore,
-    tables::{EntryRow, Tables},
-};
+use super::{MemoryStore, tables::Tables};
 use crate::{
     domain::{
         audit::{
@@ -22,6 +19,7 @@ use crate::{
             transfers::{Mark, Suspect, Trace, TransferSlice},
         },
         chain::{Head, Seal},
+        ledger::NewEntry,
     },
     store::Audit,
 };
@@ -169,7 +167,7 @@ impl Tables {
     }
 }
 
-fn line(entry: &EntryRow) -> EntryLine {
+fn line(entry: &NewEntry) -> EntryLine {
     EntryLine {
         account: entry.account,
         entry_no: entry.entry_no,

@@ -7,10 +7,7 @@ use guard::Guard;
 use id::TransferId;
 use paging::Page;
 
-use super::{
-    MemoryStore,
-    tables::{EntryRow, Tables},
-};
+use super::{MemoryStore, tables::Tables};
 use crate::{
     domain::{
         account::{Account, AccountRef},
@@ -46,7 +43,7 @@ impl Ledger for MemoryStore {
 
     async fn entries(&self, account: &AccountRef, page: &Page<i64>) -> Result<Vec<Entry>> {
         let account = account.id();
-        let is_behind = |entry: &&EntryRow| page.after.is_none_or(|after| entry.entry_no < after);
+        let is_behind = |entry: &&NewEntry| page.after.is_none_or(|after| entry.entry_no < after);
         self.link
             .read("ledger.entries", |tables| {
                 let entries = tables.entries.iter().rev();
@@ -151,18 +148,12 @@ impl Tables {
         disk::key(is_new || !numbered, "entries by account_id, entry_no (MONEY-1)")?;
         disk::check(entry.entry_no > 0, "entries.entry_no > 0")?;
         disk::check(entry.delta.get() != 0, "entries.delta_fen <> 0")?;
-        self.entries.push(EntryRow {
-            account: entry.account,
-            entry_no: entry.entry_no,
-            transfer: entry.transfer,
-            delta: entry.delta,
-            balance: entry.balance,
-        });
+        self.entries.push(entry.clone());
         Ok(())
     }
 
     /// An entry with its transfer and the account on the other side.
-    fn line(&self, entry: &EntryRow) -> Option<Entry> {
+    fn line(&self, entry: &NewEntry) -> Option<Entry> {
         let PostedTransfer { transfer, create_time } = self.transfer(entry.transfer)?;
         let is_debit = transfer.debit.id() == entry.account;
         Some(Entry {

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use clock::Timestamp;
 use id::{AccountId, GroupId, TransferId, UserId};
-use money::Fen;
 
 use crate::domain::{
     account::Account,
     chain::{Member, Seal},
-    ledger::Verdict,
+    ledger::{NewEntry, Verdict},
     people::{Group, User},
     transfer::PostedTransfer,
 };
@@ -27,7 +26,7 @@ pub struct Tables {
     /// Fundings that were refused for good.
     pub(super) refused: BTreeMap<TransferId, Verdict>,
     /// In order of commit.
-    pub(super) entries: Vec<EntryRow>,
+    pub(super) entries: Vec<NewEntry>,
     /// The numbers that are taken.
     pub(super) entry_numbers: BTreeSet<(AccountId, i64)>,
     /// Their `member_count` is not kept: see `members`.
@@ -53,21 +52,6 @@ pub struct Act {
     pub create_time: Timestamp,
 }
 
-/// One side of a transfer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryRow {
-    /// Whose entry.
-    pub account: AccountId,
-    /// Number within the account.
-    pub entry_no: i64,
-    /// The transfer it is a side of.
-    pub transfer: TransferId,
-    /// What the balance changed by.
-    pub delta: Fen,
-    /// The balance after it.
-    pub balance: Fen,
-}
-
 /// The ledger's rows as they are, for an auditor who trusts no query.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -76,7 +60,7 @@ pub struct Snapshot {
     /// In order of commit.
     pub transfers: Vec<PostedTransfer>,
     /// In order of commit.
-    pub entries: Vec<EntryRow>,
+    pub entries: Vec<NewEntry>,
     /// In order of commit.
     pub acts: Vec<Act>,
 }
